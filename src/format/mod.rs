@@ -1,0 +1,3 @@
+//! Bytes and structs of the format: no files, no encryption, no clock, no randomness.
+
+pub mod entry;
