@@ -1,14 +1,17 @@
 //! Encrypted backup archives for OpenClaw.
 
-pub mod format;
-
 mod error;
+mod format;
 mod observer;
 mod path;
 
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{
-    Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source, Xattr,
+    Entry, Item, ItemKind, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source,
+    Xattr,
 };
+pub use format::index::Index;
+pub use format::manifest::{Manifest, Member, PayloadMembers};
+pub use format::region::SlotKind;
 pub use observer::{Observer, Silent};
 pub use path::{ArchivePath, sanitize};

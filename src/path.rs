@@ -3,7 +3,8 @@
 //! An [`ArchivePath`] exists only where its bytes passed every rule, so whoever holds one
 //! may join it to a directory without looking again.
 
-use std::fmt;
+use std::cmp::Ordering;
+use std::fmt::{self, Write as _};
 
 use crate::error::{Error, Result};
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 ///
 /// The bytes need not be UTF-8. Components are never empty, `.` or `..`; there is no leading
 /// or trailing slash and no NUL.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ArchivePath(Box<[u8]>);
 
 impl ArchivePath {
@@ -106,6 +107,21 @@ impl ArchivePath {
     }
 }
 
+impl Ord for ArchivePath {
+    /// The order of an archive: a directory is followed by what is below it (spec §8.2).
+    fn cmp(&self, other: &Self) -> Ordering {
+        // No name has a NUL, so that a slash counted as one sorts before every other byte.
+        let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+        self.0.iter().map(rank).cmp(other.0.iter().map(rank))
+    }
+}
+
+impl PartialOrd for ArchivePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for ArchivePath {
     /// Writes the name with control characters, bidirectional marks and bytes that are not
     /// UTF-8 escaped, fit for a terminal.
@@ -133,7 +149,8 @@ pub fn sanitize(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text
@@ -200,6 +217,22 @@ mod tests {
         assert_eq!(path("state").parent(), None);
         assert_eq!(path("state/a").file_name(), b"a");
         assert_eq!(path("state").file_name(), b"state");
+    }
+
+    #[test]
+    fn a_directory_is_followed_by_what_is_below_it() {
+        let path = |text: &str| ArchivePath::parse(text.as_bytes()).unwrap();
+        let sorted = [
+            "state",
+            "state/a",
+            "state/a/b",
+            "state/a-b",
+            "state/a.b",
+            "state/b",
+        ];
+        for pair in sorted.windows(2) {
+            assert!(path(pair[0]) < path(pair[1]), "{pair:?}");
+        }
     }
 
     #[test]

@@ -106,6 +106,43 @@ pub struct Entry {
     pub node: Node,
 }
 
+/// What is to be stored under one name; hash and offset are the writer's business.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// Name in the archive.
+    pub path: &'a ArchivePath,
+    /// Permission bits with setuid, setgid and sticky: at most `0o7777`.
+    pub mode: u32,
+    /// Modification time.
+    pub mtime: Mtime,
+    /// Extended attributes, ascending by name.
+    pub xattrs: &'a [Xattr],
+    /// Kind.
+    pub kind: ItemKind<'a>,
+}
+
+/// What an [`Item`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind<'a> {
+    /// A regular file.
+    File {
+        /// Length in bytes.
+        size: u64,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink {
+        /// Target; any bytes but NUL.
+        target: &'a [u8],
+    },
+    /// A further name of a file appended before.
+    Hardlink {
+        /// Name of that file.
+        target: &'a ArchivePath,
+    },
+}
+
 /// Something that was not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
@@ -133,6 +170,18 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// Returns the word used in indexes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Root => "root",
+            Self::Kind => "kind",
+            Self::Vanished => "vanished",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
     /// Whether something is missing that should have been in.
     #[must_use]
     pub fn needs_attention(self) -> bool {
@@ -167,6 +216,18 @@ pub enum NoteReason {
 }
 
 impl NoteReason {
+    /// Returns the word used in indexes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Incomplete => "incomplete",
+            Self::Damaged => "damaged",
+            Self::Unchecked => "unchecked",
+            Self::Shared => "shared",
+        }
+    }
+
     /// Whether a person should look at it.
     #[must_use]
     pub fn needs_attention(self) -> bool {

@@ -1,0 +1,136 @@
+//! The order of entries: names ascend, parents come first, everything lies below a root (spec §8.2, §8.3).
+
+use crate::error::{Error, Result};
+use crate::format::entry::Root;
+use crate::format::limits::LIMITS;
+use crate::path::ArchivePath;
+
+/// Follows the entries of a payload and refuses one that does not belong where it stands.
+#[derive(Debug)]
+pub(crate) struct EntryOrder {
+    roots: Vec<ArchivePath>,
+    last: Option<ArchivePath>,
+    /// The directories around `last`, outermost first.
+    open: Vec<ArchivePath>,
+    entries: u64,
+}
+
+impl EntryOrder {
+    /// Starts a payload with these roots.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` when they are not ascending, or one lies inside another.
+    pub(crate) fn new(roots: &[Root]) -> Result<Self> {
+        let roots: Vec<_> = roots.iter().map(|root| root.path.clone()).collect();
+        for pair in roots.windows(2) {
+            if pair[0] >= pair[1] || pair[1].starts_with(&pair[0]) {
+                return Err(Error::malformed(format!(
+                    "root `{}` is out of order or inside another",
+                    pair[1]
+                )));
+            }
+        }
+        Ok(Self {
+            roots,
+            last: None,
+            open: Vec::new(),
+            entries: 0,
+        })
+    }
+
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` when the name is not after the one before, has no root, or its parent is no directory before it.
+    pub(crate) fn accept(&mut self, path: &ArchivePath, directory: bool) -> Result<()> {
+        let bad = |what: &str| Error::malformed(format!("entry `{path}` {what}"));
+        if self.last.as_ref().is_some_and(|last| path <= last) {
+            return Err(bad("is not after the one before it"));
+        }
+        while self
+            .open
+            .last()
+            .is_some_and(|parent| !path.starts_with(parent))
+        {
+            self.open.pop();
+        }
+        if self.roots.binary_search(path).is_err() {
+            let parent = path.parent();
+            if self.open.last() != parent.as_ref() || parent.is_none() {
+                return Err(bad("is not in a directory before it, and is not a root"));
+            }
+        }
+        self.entries = self.entries.saturating_add(1);
+        if self.entries > LIMITS.entries {
+            return Err(Error::LimitExceeded {
+                what: "number of entries".to_owned(),
+                limit: LIMITS.entries,
+                found: self.entries,
+            });
+        }
+        if directory {
+            self.open.push(path.clone());
+        }
+        self.last = Some(path.clone());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EntryOrder;
+    use crate::format::entry::Root;
+    use crate::path::ArchivePath;
+
+    fn path(text: &str) -> ArchivePath {
+        ArchivePath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn roots(names: &[&str]) -> Vec<Root> {
+        let root = |name: &&str| Root {
+            path: path(name),
+            source: b"/x".to_vec(),
+            agents: vec![],
+        };
+        names.iter().map(root).collect()
+    }
+
+    #[test]
+    fn a_tree_in_order_is_accepted() {
+        let mut order = EntryOrder::new(&roots(&["config", "state"])).unwrap();
+        for (name, directory) in [
+            ("config", true),
+            ("config/a", false),
+            ("state", true),
+            ("state/a", true),
+            ("state/a/b", false),
+            ("state/a-b", false),
+        ] {
+            order.accept(&path(name), directory).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_does_not_belong_is_refused() {
+        for (before, bad) in [
+            (vec![("state", true), ("state/b", false)], "state/a"),
+            (vec![("state", true), ("state/a", false)], "state/a"),
+            (vec![("state", true), ("state/a", false)], "state/a/b"),
+            (vec![("state", true)], "state/a/b"),
+            (vec![("state", true)], "workspace/a"),
+            (vec![], "state/a"),
+            (vec![], "config"),
+        ] {
+            let mut order = EntryOrder::new(&roots(&["state"])).unwrap();
+            for (name, directory) in &before {
+                order.accept(&path(name), *directory).unwrap();
+            }
+            assert!(order.accept(&path(bad), false).is_err(), "{bad}");
+        }
+        assert!(EntryOrder::new(&roots(&["state", "config"])).is_err());
+        assert!(EntryOrder::new(&roots(&["state", "state"])).is_err());
+        assert!(EntryOrder::new(&roots(&["workspace", "workspace/a"])).is_err());
+    }
+}
