@@ -1,10 +1,12 @@
 //! Encrypted backup archives for OpenClaw.
 
+mod crypto;
 mod error;
 mod format;
 mod observer;
 mod path;
 
+pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{
     Entry, Item, ItemKind, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source,

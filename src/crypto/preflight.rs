@@ -1,0 +1,176 @@
+//! A look at an age header before any age implementation parses it (spec §5.2, §14.5).
+
+use std::io::Read;
+
+use crate::error::{Error, Result};
+use crate::format::limits::LIMITS;
+
+/// What the stanzas of an age header may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stanzas {
+    /// Exactly one of type scrypt, of at most this work factor.
+    Scrypt {
+        /// Largest log2(N).
+        max_work_factor: u8,
+    },
+    /// One or more, none of type scrypt.
+    PublicKeys,
+}
+
+/// Reads the header of an age file and checks its size and stanzas; returns its length in bytes.
+///
+/// # Errors
+///
+/// `Malformed`; `LimitExceeded` for a work factor over the limit; errors of `file` as they are.
+pub(crate) fn check(file: &mut impl Read, stanzas: Stanzas) -> Result<usize> {
+    let header = read_header(file)?;
+    let bad = |what: &str| Error::malformed(format!("age header: {what}"));
+    let mut lines = header.split(|&byte| byte == b'\n');
+    if lines.next() != Some(b"age-encryption.org/v1") {
+        return Err(bad("is not of version 1"));
+    }
+    let mut count = 0;
+    for stanza in lines.filter_map(|line| line.strip_prefix(b"-> ")) {
+        count += 1;
+        if count > LIMITS.age_stanzas {
+            return Err(bad("has more than 32 stanzas"));
+        }
+        let mut words = stanza.split(|&byte| byte == b' ');
+        let scrypt = words.next() == Some(b"scrypt");
+        match stanzas {
+            Stanzas::Scrypt { max_work_factor } if scrypt => {
+                let factor = words
+                    .nth(1)
+                    .and_then(work_factor)
+                    .ok_or_else(|| bad("has a work factor that is not a number"))?;
+                if factor > max_work_factor {
+                    return Err(Error::LimitExceeded {
+                        what: "scrypt work factor of the passphrase slot".to_owned(),
+                        limit: max_work_factor.into(),
+                        found: factor.into(),
+                    });
+                }
+            }
+            Stanzas::PublicKeys if !scrypt => {}
+            _ => return Err(bad("has a stanza of a wrong type")),
+        }
+    }
+    match (stanzas, count) {
+        (Stanzas::Scrypt { .. }, 1) => Ok(header.len()),
+        (Stanzas::PublicKeys, 1..) => Ok(header.len()),
+        _ => Err(bad("has a wrong number of stanzas")),
+    }
+}
+
+/// Reads up to and with the line that begins with `---`.
+fn read_header(file: &mut impl Read) -> Result<Vec<u8>> {
+    let mut header = Vec::new();
+    let mut part = [0; 512];
+    loop {
+        let count = match file.read(&mut part) {
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::stream("read an age header", error)),
+        };
+        header.extend_from_slice(&part[..count]);
+        if let Some(length) = header_end(&header) {
+            if length <= LIMITS.age_header {
+                header.truncate(length);
+                return Ok(header);
+            }
+        } else if count > 0 && header.len() <= LIMITS.age_header {
+            continue;
+        }
+        return Err(Error::malformed("age header: does not end within 16 KiB"));
+    }
+}
+
+fn header_end(bytes: &[u8]) -> Option<usize> {
+    let start = bytes.windows(4).position(|window| window == b"\n---")? + 1;
+    let line = bytes[start..].iter().position(|&byte| byte == b'\n')?;
+    Some(start + line + 1)
+}
+
+fn work_factor(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let canonical = text.bytes().all(|byte| byte.is_ascii_digit())
+        && !text.is_empty()
+        && !text.starts_with('0');
+    // A number too large for a byte is over every limit.
+    canonical.then(|| text.parse().unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stanzas, check};
+    use crate::error::ErrorKind;
+
+    const SCRYPT: Stanzas = Stanzas::Scrypt {
+        max_work_factor: 20,
+    };
+
+    fn header(stanzas: &str) -> String {
+        format!("age-encryption.org/v1\n{stanzas}--- mac\nrest")
+    }
+
+    fn kind(text: &str, stanzas: Stanzas) -> Option<ErrorKind> {
+        check(&mut text.as_bytes(), stanzas)
+            .err()
+            .map(|error| error.kind())
+    }
+
+    #[test]
+    fn headers_that_fit_the_slot_pass() {
+        let public = header("-> X25519 a\nbody\n-> b-grease x\n\n");
+        assert_eq!(
+            check(&mut public.as_bytes(), Stanzas::PublicKeys).unwrap(),
+            public.len() - 4
+        );
+        assert_eq!(kind(&header("-> scrypt salt 18\nbody\n"), SCRYPT), None);
+    }
+
+    #[test]
+    fn a_work_factor_over_the_limit_is_refused_unread() {
+        for factor in ["21", "255", "256", "99999999999999999999"] {
+            let text = header(&format!("-> scrypt salt {factor}\nbody\n"));
+            assert_eq!(
+                kind(&text, SCRYPT),
+                Some(ErrorKind::LimitExceeded),
+                "{factor}"
+            );
+        }
+        for factor in ["", "018", "+18", "1e1"] {
+            let text = header(&format!("-> scrypt salt {factor}\nbody\n"));
+            assert_eq!(kind(&text, SCRYPT), Some(ErrorKind::Malformed), "{factor}");
+        }
+    }
+
+    #[test]
+    fn wrong_stanzas_and_floods_are_refused() {
+        let malformed = Some(ErrorKind::Malformed);
+        let scrypt = "-> scrypt salt 18\nbody\n";
+        assert_eq!(kind(&header(scrypt), Stanzas::PublicKeys), malformed);
+        assert_eq!(kind(&header(&scrypt.repeat(2)), SCRYPT), malformed);
+        assert_eq!(kind(&header("-> X25519 a\nbody\n"), SCRYPT), malformed);
+        assert_eq!(kind(&header(""), SCRYPT), malformed);
+        assert_eq!(kind(&header(""), Stanzas::PublicKeys), malformed);
+        let stanza = "-> X25519 a\nbody\n";
+        assert_eq!(kind(&header(&stanza.repeat(32)), Stanzas::PublicKeys), None);
+        assert_eq!(
+            kind(&header(&stanza.repeat(33)), Stanzas::PublicKeys),
+            malformed
+        );
+        assert_eq!(
+            kind(&header(&"x".repeat(20_000)), Stanzas::PublicKeys),
+            malformed
+        );
+        assert_eq!(
+            kind(
+                "age-encryption.org/v2\n-> a\n--- mac\n",
+                Stanzas::PublicKeys
+            ),
+            malformed
+        );
+        assert_eq!(kind("", Stanzas::PublicKeys), malformed);
+    }
+}

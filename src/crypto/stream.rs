@@ -1,0 +1,224 @@
+//! Encrypted members: writing them, and reading them from any place (spec §8.1, §10).
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+
+use crate::crypto::identity::ArchiveIdentity;
+use crate::crypto::preflight::{self, Stanzas};
+use crate::error::{Error, Result};
+
+/// Encrypts what is written to it.
+pub(crate) struct Encrypt<W: Write>(age::stream::StreamWriter<W>);
+
+impl<W: Write> Encrypt<W> {
+    /// Starts an age file for the archive identity.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`.
+    pub(crate) fn new(identity: &ArchiveIdentity, sink: W) -> Result<Self> {
+        let recipient = identity.key.to_public();
+        age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
+            .map_err(|error| Error::invalid(format!("a member cannot be encrypted: {error}")))?
+            .wrap_output(sink)
+            .map(Self)
+            .map_err(|error| Error::stream("write the archive", error))
+    }
+
+    /// Ends the age file; without this it does not decrypt.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink.
+    pub(crate) fn finish(self) -> Result<W> {
+        self.0
+            .finish()
+            .map_err(|error| Error::stream("write the archive", error))
+    }
+}
+
+impl<W: Write> Write for Encrypt<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Decrypts a member.
+pub(crate) struct Decrypt<R> {
+    reader: age::stream::StreamReader<BufReader<R>>,
+    /// Name of the member, for errors.
+    name: String,
+}
+
+impl<R: Read + Seek> Decrypt<R> {
+    /// Reads and checks the age header of a member that begins at the start of `file`.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, `Tampered` where it is not encrypted to the archive identity, those of `file`.
+    pub(crate) fn new(identity: &ArchiveIdentity, mut file: R, name: &str) -> Result<Self> {
+        preflight::check(&mut file, Stanzas::PublicKeys).map_err(|error| named(name, error))?;
+        file.seek(SeekFrom::Start(0))
+            .map_err(|error| Error::stream("read the archive", error))?;
+        // A small buffer: reading one file must not read much of the archive.
+        let file = BufReader::with_capacity(1024, file);
+        let decryptor = match age::Decryptor::new_buffered(file) {
+            Ok(decryptor) => decryptor,
+            Err(age::DecryptError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(Error::stream("read the archive", error));
+            }
+            Err(_) => {
+                return Err(Error::malformed(format!(
+                    "`{name}` is not an intact age file"
+                )));
+            }
+        };
+        let reader = decryptor
+            .decrypt(std::iter::once(&identity.key as &dyn age::Identity))
+            .map_err(|_| {
+                Error::tampered(format!(
+                    "`{name}` is damaged, or not encrypted to this archive's identity"
+                ))
+            })?;
+        Ok(Self {
+            reader,
+            name: name.to_owned(),
+        })
+    }
+
+    /// Authenticates the last chunk and returns the length of the plaintext.
+    ///
+    /// # Errors
+    ///
+    /// `Tampered` when the end is missing or damaged.
+    pub(crate) fn authenticate_end(&mut self) -> Result<u64> {
+        self.reader
+            .seek(SeekFrom::End(0))
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Moves to `position`, which must be below the length that [`Decrypt::authenticate_end`] gave.
+    ///
+    /// # Errors
+    ///
+    /// As for reading.
+    pub(crate) fn seek_to(&mut self, position: u64) -> Result<()> {
+        self.reader
+            .seek(SeekFrom::Start(position))
+            .map(drop)
+            .map_err(|error| self.failed(error))
+    }
+}
+
+impl<R: Read> Decrypt<R> {
+    /// Fills the buffer.
+    ///
+    /// # Errors
+    ///
+    /// `Tampered` for chunks that do not authenticate or end early; those of the file.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+        self.reader
+            .read_exact(buffer)
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Tells what went wrong in age's reader.
+    fn failed(&self, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::tampered(format!(
+                "`{}` is damaged or cut: an encrypted chunk does not authenticate",
+                self.name
+            )),
+            _ => Error::stream("read the archive", error),
+        }
+    }
+}
+
+impl<R: Read> Read for Decrypt<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader
+            .read(buffer)
+            .map_err(|error| self.failed(error).into())
+    }
+}
+
+fn named(name: &str, error: Error) -> Error {
+    match error {
+        Error::Malformed { what } => Error::malformed(format!("`{name}`: {what}")),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read, Write};
+
+    use super::{ArchiveIdentity, Decrypt, Encrypt};
+    use crate::error::ErrorKind;
+
+    const CHUNK: usize = 64 * 1024;
+
+    fn sealed(identity: &ArchiveIdentity, length: usize) -> (Vec<u8>, Vec<u8>) {
+        let plain: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
+        let mut writer = Encrypt::new(identity, Vec::new()).unwrap();
+        writer.write_all(&plain).unwrap();
+        (writer.finish().unwrap(), plain)
+    }
+
+    #[test]
+    fn every_place_of_a_member_can_be_read() {
+        let identity = ArchiveIdentity::generate();
+        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            let (bytes, plain) = sealed(&identity, length);
+            let mut reader = Decrypt::new(&identity, Cursor::new(bytes), "m").unwrap();
+            assert_eq!(reader.authenticate_end().unwrap(), length as u64);
+            for start in [0, 1, CHUNK - 1, CHUNK, 2 * CHUNK, length.saturating_sub(1)] {
+                if start < length {
+                    reader.seek_to(start as u64).unwrap();
+                    let mut rest = Vec::new();
+                    reader.read_to_end(&mut rest).unwrap();
+                    assert_eq!(rest, plain[start..], "{length} from {start}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_or_flipped_member_is_noticed() {
+        let identity = ArchiveIdentity::generate();
+        let (bytes, _) = sealed(&identity, 2 * CHUNK);
+        for end in [
+            bytes.len() - 1,
+            bytes.len() - CHUNK,
+            bytes.len() - CHUNK - 16,
+        ] {
+            let cut = Cursor::new(bytes[..end].to_vec());
+            let mut reader = Decrypt::new(&identity, cut, "m").unwrap();
+            assert_eq!(
+                reader.authenticate_end().unwrap_err().kind(),
+                ErrorKind::Tampered
+            );
+        }
+        for at in [bytes.len() - 1, bytes.len() - CHUNK - 20] {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            let mut reader = Decrypt::new(&identity, Cursor::new(flipped), "m").unwrap();
+            let mut plain = vec![0; 2 * CHUNK];
+            assert_eq!(
+                reader.fill(&mut plain).unwrap_err().kind(),
+                ErrorKind::Tampered
+            );
+        }
+    }
+
+    #[test]
+    fn a_member_of_another_archive_is_refused() {
+        let (bytes, _) = sealed(&ArchiveIdentity::generate(), 1);
+        let other = ArchiveIdentity::generate();
+        let error = Decrypt::new(&other, Cursor::new(bytes), "m").err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Tampered);
+    }
+}
