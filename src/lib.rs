@@ -1,11 +1,17 @@
 //! Encrypted backup archives for OpenClaw.
 
+mod archive;
 mod crypto;
 mod error;
 mod format;
 mod observer;
 mod path;
+mod payload;
 
+pub use archive::{
+    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt,
+    Sealed, Summary, VerifyReport,
+};
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{
@@ -17,3 +23,4 @@ pub use format::manifest::{Manifest, Member, PayloadMembers};
 pub use format::region::SlotKind;
 pub use observer::{Observer, Silent};
 pub use path::{ArchivePath, sanitize};
+pub use payload::stream::PayloadStream;

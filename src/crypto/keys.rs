@@ -76,6 +76,18 @@ impl Recipient {
 pub struct Identity(age::x25519::Identity);
 
 impl Identity {
+    /// Makes a fresh identity.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(age::x25519::Identity::generate())
+    }
+
+    /// Returns the recipient that this identity opens.
+    #[must_use]
+    pub fn recipient(&self) -> Recipient {
+        Recipient(self.0.to_public())
+    }
+
     /// Parses a file of native age identities: one a line, empty lines and lines with `#` aside.
     ///
     /// # Errors

@@ -4,8 +4,8 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
-mod block;
-pub mod entry;
+pub(crate) mod block;
+pub(crate) mod entry;
 pub(crate) mod frame;
 pub(crate) mod index;
 pub(crate) mod layout;

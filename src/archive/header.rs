@@ -1,0 +1,76 @@
+//! Finds the two copies of the header region in a file (spec §3.4, §4.3).
+
+use crate::archive::source::ReadAt;
+use crate::error::{Error, Result};
+use crate::format::layout::{END, Layout};
+use crate::format::limits::LIMITS;
+use crate::format::manifest::Manifest;
+use crate::format::region::Found;
+use crate::format::sniff::lookalike;
+
+/// Reads what both copies give.
+///
+/// # Errors
+///
+/// `NotAnArchive`, `Truncated` when not even the head region is there, `Io`.
+pub(super) fn read(source: &dyn ReadAt, length: u64) -> Result<Found> {
+    let head = read_up_to(source, 0, LIMITS.region)?;
+    let from_end = length
+        .checked_sub((LIMITS.region + END) as u64)
+        .filter(|at| *at >= LIMITS.region as u64);
+    let alone = Found::merge(&head, &[]);
+    let by_head = alone
+        .manifests
+        .iter()
+        .find_map(|manifest| Layout::new(&Manifest::decode(manifest).ok()?).ok());
+
+    // An intact head says where the tail is; else the end of the file does.
+    let mut found = None;
+    if !alone.some_intact
+        && let Some(at) = from_end
+    {
+        let tail = read_up_to(source, at, LIMITS.region)?;
+        found = Some(Found::merge(&head, &tail)).filter(|found| found.some_intact);
+    }
+    let found = match (found, by_head, from_end) {
+        (Some(found), _, _) => found,
+        (None, Some(layout), _) => {
+            let tail = read_up_to(source, layout.tail, LIMITS.region)?;
+            Found::merge(&head, &tail)
+        }
+        (None, None, Some(at)) => {
+            let tail = read_up_to(source, at, LIMITS.region)?;
+            Found::merge(&head, &tail)
+        }
+        (None, None, None) => alone,
+    };
+    if found.manifests.is_empty() {
+        return Err(match lookalike(&head) {
+            Some(other) => Error::NotAnArchive(other),
+            None if head.len() < LIMITS.region => Error::Truncated {
+                what: "the archive".to_owned(),
+                expected: (2 * LIMITS.region + END) as u64,
+                found: length,
+            },
+            None => Error::malformed(
+                "both copies of the header region are damaged: the manifest is lost",
+            ),
+        });
+    }
+    Ok(found)
+}
+
+fn read_up_to(source: &dyn ReadAt, offset: u64, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match source.read_at(&mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::stream("read the archive", error)),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}

@@ -1,0 +1,21 @@
+//! Whole archives: making one, opening one, checking one (spec §10, §11).
+
+mod builder;
+mod file;
+mod header;
+mod open;
+mod sealed;
+mod source;
+mod verify;
+mod writer;
+
+pub use builder::ArchiveBuilder;
+pub use file::NewFile;
+pub use open::{Archive, EntryReader};
+pub use sealed::{Damage, Sealed};
+pub use source::ReadAt;
+pub use verify::VerifyReport;
+pub use writer::{ArchiveWriter, PayloadSummary, Summary};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! An opened archive: exists only after its manifest's MAC held (spec §10 steps 4 and 5).
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::archive::sealed::{Damage, Sealed};
+use crate::archive::source::{ReadAt, Section};
+use crate::crypto::Keys;
+use crate::crypto::identity::ArchiveIdentity;
+use crate::crypto::stream::Decrypt;
+use crate::error::{Error, Result};
+use crate::format::entry::{Entry, Role, Xattr};
+use crate::format::index::Index;
+use crate::format::layout::{Layout, Place};
+use crate::format::limits::LIMITS;
+use crate::format::manifest::{Manifest, index_name, payload_name};
+use crate::format::region::SlotKind;
+use crate::payload::digest::DigestReader;
+use crate::payload::random::{EntryContent, RandomReader};
+use crate::payload::stream::PayloadStream;
+
+/// An archive that was unlocked and whose manifest is authentic.
+pub struct Archive {
+    pub(super) source: Arc<dyn ReadAt>,
+    manifest: Manifest,
+    pub(super) layout: Layout,
+    identity: Arc<ArchiveIdentity>,
+    opened_by: SlotKind,
+    damage: Vec<Damage>,
+}
+
+impl Archive {
+    /// Opens a file with keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sealed::open`] and [`Sealed::unlock`].
+    ///
+    /// # Security
+    ///
+    /// An archive that was opened by a recipients slot may have been made by anyone who knows the recipient
+    /// (spec §14.3); see [`Archive::opened_by`].
+    pub fn open(path: &Path, keys: &Keys) -> Result<Self> {
+        Sealed::open(path)?
+            .unlock(keys)
+            .map_err(|error| error.within(path))
+    }
+
+    pub(super) fn new(
+        source: Arc<dyn ReadAt>,
+        manifest: Manifest,
+        layout: Layout,
+        identity: ArchiveIdentity,
+        opened_by: SlotKind,
+        damage: Vec<Damage>,
+    ) -> Self {
+        Self {
+            source,
+            manifest,
+            layout,
+            identity: Arc::new(identity),
+            opened_by,
+            damage,
+        }
+    }
+
+    /// Returns the manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Returns the kind of the slot that opened the archive.
+    #[must_use]
+    pub fn opened_by(&self) -> SlotKind {
+        self.opened_by
+    }
+
+    /// Returns what is wrong with the header regions and the length of the file, although the archive opened.
+    #[must_use]
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// Iterates over the payloads' roles.
+    pub fn roles(&self) -> impl Iterator<Item = Role> + '_ {
+        self.manifest.payloads.iter().map(|members| members.role)
+    }
+
+    /// Reads the index of a payload.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such payload;
+    /// [`Tampered`](crate::ErrorKind::Tampered) and [`Malformed`](crate::ErrorKind::Malformed) for a damaged index;
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn index(&self, role: Role) -> Result<Index> {
+        let place = self.place(&index_name(role), role)?;
+        let mut file = DigestReader::new(self.section(place));
+        let decrypt = Decrypt::new(&self.identity, &mut file, &place.name)?;
+        let mut zstd = zstd::Decoder::with_buffer(BufReader::new(decrypt))
+            .map_err(failed)?
+            .single_frame();
+        zstd.window_log_max(LIMITS.index_window_log)
+            .map_err(failed)?;
+        let mut lines = BufReader::with_capacity(64 * 1024, Frame(zstd));
+        let index = Index::read(&mut lines, &self.manifest.archive, role)?;
+        let mut rest = lines.into_inner().0.finish();
+        let beyond = rest.fill_buf().map_err(failed)?.len();
+        drop(rest);
+        let (length, sha256) = file.finish();
+        let name = &place.name;
+        if beyond > 0 {
+            return Err(Error::malformed(format!(
+                "`{name}` goes on after its frame"
+            )));
+        }
+        if length != place.member.length || sha256 != place.member.sha256 {
+            return Err(Error::tampered(format!(
+                "`{name}` does not match its digest"
+            )));
+        }
+        Ok(index)
+    }
+
+    /// Reads one entry by seeking to it; a file's content is proven when reading ended without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Tampered`](crate::ErrorKind::Tampered) and [`Malformed`](crate::ErrorKind::Malformed) when the payload is not
+    /// as the index says; [`Io`](crate::ErrorKind::Io).
+    pub fn read<'a>(&'a self, index: &'a Index, entry: &'a Entry) -> Result<EntryReader<'a>> {
+        let place = self.place(&payload_name(index.role), index.role)?;
+        let section = self.section(place);
+        RandomReader::new(&self.identity, section, &place.name, index)?
+            .open(entry)
+            .map(EntryReader)
+    }
+
+    /// Reads a whole payload in order, decompressing with `threads` threads (0 for all cores, bounded by memory).
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such payload; [`Io`](crate::ErrorKind::Io).
+    pub fn stream<'a>(&self, index: &'a Index, threads: usize) -> Result<PayloadStream<'a>> {
+        let place = self.place(&payload_name(index.role), index.role)?;
+        PayloadStream::new(
+            self.identity.clone(),
+            self.section(place),
+            &place.name,
+            place.member,
+            index,
+            threads,
+        )
+    }
+
+    fn place(&self, name: &str, role: Role) -> Result<&Place> {
+        self.layout.place(name).ok_or_else(|| Error::NotFound {
+            what: format!("the archive has no {role} payload"),
+        })
+    }
+
+    fn section(&self, place: &Place) -> Section {
+        Section::new(self.source.clone(), place.content, place.member.length)
+    }
+}
+
+/// The content of one entry.
+pub struct EntryReader<'a>(EntryContent<'a, Section>);
+
+impl EntryReader<'_> {
+    /// Returns the extended attributes of the entry.
+    #[must_use]
+    pub fn xattrs(&self) -> &[Xattr] {
+        &self.0.xattrs
+    }
+}
+
+impl Read for EntryReader<'_> {
+    /// Reads content; fails at the end unless all of it matched its hash.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+/// Tells a broken zstd frame from a failing medium.
+struct Frame<R: BufRead>(zstd::Decoder<'static, R>);
+
+impl<R: BufRead> Read for Frame<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| {
+            let own = error.get_ref().is_some_and(|inner| inner.is::<Error>());
+            if own || error.raw_os_error().is_some() {
+                error
+            } else {
+                Error::tampered("index: its frame does not decompress").into()
+            }
+        })
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::stream("read the index", error)
+}

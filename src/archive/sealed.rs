@@ -1,0 +1,279 @@
+//! An archive whose grammar was read and whose key was not (spec §10 steps 1 to 3).
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::archive::header;
+use crate::archive::open::Archive;
+use crate::archive::source::{ReadAt, Section};
+use crate::crypto::identity::ArchiveIdentity;
+use crate::crypto::{Keys, slot};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::block::{BLOCK, padding};
+use crate::format::layout::{END, Layout, member_header};
+use crate::format::limits::LIMITS;
+use crate::format::manifest::Manifest;
+use crate::format::region::{Found, SlotKind};
+use crate::observer::Observer;
+use crate::payload::digest::DigestReader;
+
+/// An archive without its key: nothing that it says is authenticated.
+pub struct Sealed {
+    source: Arc<dyn ReadAt>,
+    length: u64,
+    found: Found,
+    manifest: Manifest,
+    layout: Layout,
+}
+
+/// Something that is damaged, a line for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// What is damaged.
+    pub what: String,
+}
+
+impl Sealed {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnArchive`](ErrorKind::NotAnArchive), [`Unsupported`](ErrorKind::Unsupported) for a later version,
+    /// [`Truncated`](ErrorKind::Truncated) and [`Malformed`](ErrorKind::Malformed) when no manifest is left,
+    /// [`Io`](ErrorKind::Io); all name the file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let regular = file.metadata().is_ok_and(|metadata| !metadata.is_dir());
+        if !regular {
+            return Err(Error::invalid("is a directory, not an archive").within(path));
+        }
+        Self::from_source(Arc::new(file)).map_err(|error| error.within(path))
+    }
+
+    /// Opens any source of bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sealed::open`].
+    pub fn from_source(source: Arc<dyn ReadAt>) -> Result<Self> {
+        let length = source
+            .length()
+            .map_err(|error| Error::stream("read the archive", error))?;
+        let found = header::read(source.as_ref(), length)?;
+        let mut problem = None;
+        for candidate in &found.manifests {
+            match Manifest::decode(candidate) {
+                Ok(manifest) => {
+                    return Ok(Self {
+                        layout: Layout::new(&manifest)?,
+                        source,
+                        length,
+                        found,
+                        manifest,
+                    });
+                }
+                // §4.3: a later version counts only where no other candidate serves.
+                Err(error) if problem.is_none() || error.kind() == ErrorKind::Unsupported => {
+                    problem = Some(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(problem.unwrap_or_else(|| Error::malformed("the manifest is lost")))
+    }
+
+    /// Returns the manifest. Not authenticated.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Returns the length of the file in bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Tells whether there is a slot of a kind. Not authenticated.
+    #[must_use]
+    pub fn has_slot(&self, kind: SlotKind) -> bool {
+        self.found.slots.iter().any(|(found, _)| *found == kind)
+    }
+
+    /// Returns what is wrong with the header regions and the length of the file.
+    #[must_use]
+    pub fn damage(&self) -> Vec<Damage> {
+        header_damage(&self.found, &self.layout, self.length)
+    }
+
+    /// Compares every member with its digest in the manifest, and every byte outside the members (spec §10 step 2).
+    ///
+    /// Finds rot without a key, not forgery. The observer hears of ciphertext bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](ErrorKind::Io); [`Interrupted`](ErrorKind::Interrupted).
+    pub fn verify_digests(&self, observer: &dyn Observer) -> Result<Vec<Damage>> {
+        let mut damage = self.damage();
+        damage.extend(skeleton(&self.source, &self.layout)?);
+        for place in &self.layout.places {
+            let section = Section::new(self.source.clone(), place.content, place.member.length);
+            let mut reader = DigestReader::new(section);
+            let mut buffer = vec![0; 256 * 1024];
+            loop {
+                observer.check()?;
+                match reader.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(count) => observer.advance(count as u64),
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(Error::stream("read the archive", error)),
+                }
+            }
+            if reader.finish() != (place.member.length, place.member.sha256) {
+                damage.push(Damage::new(format!(
+                    "`{}` does not match its digest",
+                    place.name
+                )));
+            }
+        }
+        Ok(damage)
+    }
+
+    /// Opens a slot with the keys and proves the manifest with what it holds.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongKey`](ErrorKind::WrongKey) when no key fits; [`Malformed`](ErrorKind::Malformed) when the slots are
+    /// damaged; [`LimitExceeded`](ErrorKind::LimitExceeded) for a scrypt work factor over the keys' limit;
+    /// [`Tampered`](ErrorKind::Tampered) when the manifest is not the one that was sealed.
+    pub fn unlock(self, keys: &Keys) -> Result<Archive> {
+        let mut opened = false;
+        let mut slot_problem = None;
+        let mut manifest_problem = None;
+        for (kind, bytes) in &self.found.slots {
+            match slot::open(*kind, bytes, keys) {
+                Ok(Some(identity)) => {
+                    opened = true;
+                    match prove(&self.found, &identity) {
+                        Ok(manifest) => {
+                            let layout = Layout::new(&manifest)?;
+                            let damage = header_damage(&self.found, &layout, self.length);
+                            return Ok(Archive::new(
+                                self.source,
+                                manifest,
+                                layout,
+                                identity,
+                                *kind,
+                                damage,
+                            ));
+                        }
+                        Err(error) => manifest_problem = Some(error),
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => slot_problem = Some(error),
+            }
+        }
+        if let Some(error) = manifest_problem.or(slot_problem) {
+            return Err(error);
+        }
+        let tried = keys.passphrase.is_some() || !keys.identities.is_empty();
+        if tried && !opened && !self.found.some_intact {
+            return Err(Error::malformed(
+                "no key slot opens, and both copies of the header region are damaged: the slot may be lost, \
+                 or the key may be a wrong one",
+            ));
+        }
+        Err(Error::NoKeyFits {
+            passphrase_slot: self.has_slot(SlotKind::Passphrase),
+            recipients_slot: self.has_slot(SlotKind::Recipients),
+            passphrase_tried: keys.passphrase.is_some(),
+            identity_tried: !keys.identities.is_empty(),
+        })
+    }
+}
+
+impl Damage {
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into() }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+/// Finds the manifest that holds under an identity (§4.3).
+fn prove(found: &Found, identity: &ArchiveIdentity) -> Result<Manifest> {
+    let mut problem = Error::tampered("the manifest does not match its authentication code");
+    for bytes in &found.manifests {
+        match Manifest::decode(bytes) {
+            Ok(manifest) => {
+                let holds = |mac: &Vec<u8>| identity.holds(&manifest.archive, bytes, mac);
+                if found.macs.iter().any(holds) {
+                    return Ok(manifest);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => problem = error,
+            Err(_) => {}
+        }
+    }
+    Err(problem)
+}
+
+fn header_damage(found: &Found, layout: &Layout, length: u64) -> Vec<Damage> {
+    let mut damage: Vec<_> = found.problems.iter().map(Damage::new).collect();
+    if length < layout.length {
+        damage.push(Damage::new(format!(
+            "the file ends early: {length} bytes of {}",
+            layout.length
+        )));
+    } else if length > layout.length {
+        damage.push(Damage::new(format!(
+            "{} bytes follow after the end of the archive",
+            length - layout.length
+        )));
+    }
+    damage
+}
+
+/// Compares every byte outside members and header regions with what it must be (spec §3.3).
+pub(super) fn skeleton(source: &Arc<dyn ReadAt>, layout: &Layout) -> Result<Vec<Damage>> {
+    let mut damage = Vec::new();
+    let mut expect = |at: u64, expected: &[u8], what: String| {
+        let mut found = Vec::with_capacity(expected.len());
+        Section::new(source.clone(), at, expected.len() as u64)
+            .read_to_end(&mut found)
+            .map_err(|error| Error::stream("read the archive", error))?;
+        if found != expected {
+            damage.push(Damage::new(what));
+        }
+        Ok::<(), Error>(())
+    };
+    for place in &layout.places {
+        let length = place.member.length;
+        let header = member_header(&place.name, length);
+        let name = &place.name;
+        expect(
+            place.content - BLOCK as u64,
+            &header,
+            format!("the tar header of `{name}` is damaged"),
+        )?;
+        expect(
+            place.content + length,
+            &[0; BLOCK][..padding(length)],
+            format!("the padding after `{name}` is damaged"),
+        )?;
+    }
+    expect(
+        layout.tail + LIMITS.region as u64,
+        &[0; END],
+        "the end of the tar is damaged".to_owned(),
+    )?;
+    Ok(damage)
+}

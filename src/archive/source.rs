@@ -1,0 +1,96 @@
+//! Where the bytes of an archive come from.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// Bytes that can be read at any place, from several threads.
+pub trait ReadAt: Send + Sync {
+    /// Reads at an offset; fewer bytes than asked for only where there are no more, or by chance.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Returns the length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn length(&self) -> io::Result<u64>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        // Seeking instead of `metadata` gives the length of block devices too.
+        let mut file = self;
+        file.seek(SeekFrom::End(0))
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.get(offset..))
+            .unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+/// A part of a source as a stream of its own.
+pub(crate) struct Section {
+    source: Arc<dyn ReadAt>,
+    start: u64,
+    length: u64,
+    position: u64,
+}
+
+impl Section {
+    /// The part from `start` on, `length` bytes long; it ends earlier where the source does.
+    pub(crate) fn new(source: Arc<dyn ReadAt>, start: u64, length: u64) -> Self {
+        Self {
+            source,
+            start,
+            length,
+            position: 0,
+        }
+    }
+}
+
+impl Read for Section {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.length.saturating_sub(self.position);
+        let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let count = self.source.read_at(
+            &mut buffer[..wanted],
+            self.start.saturating_add(self.position),
+        )?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Section {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}

@@ -1,0 +1,39 @@
+//! Entries to tar to frames to encrypted bytes, and back: parallel, in bounded memory (spec §8).
+
+mod codec;
+pub(crate) mod digest;
+mod frames;
+pub(crate) mod random;
+pub(crate) mod stream;
+pub(crate) mod write;
+
+use std::num::NonZero;
+
+/// Number of frames that are worked on at a time.
+///
+/// Each costs about five frames of memory and a context of the compressor, so that large frames get fewer
+/// threads: what is in flight stays below 48 MiB whatever was asked for.
+fn workers(threads: usize, frame_size: u32) -> usize {
+    let wanted = match threads {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        wanted => wanted,
+    };
+    let each = 5 * frame_size as usize + CONTEXT;
+    wanted.clamp(1, (IN_FLIGHT / each).max(1))
+}
+
+const IN_FLIGHT: usize = 48 * 1024 * 1024;
+const CONTEXT: usize = 3 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::workers;
+
+    #[test]
+    fn memory_bounds_the_number_of_threads() {
+        assert_eq!(workers(2, 1 << 20), 2);
+        assert_eq!(workers(64, 1 << 20), 6);
+        assert_eq!(workers(64, 16 << 20), 1);
+        assert!(workers(0, 1 << 20) >= 1);
+    }
+}

@@ -1,0 +1,158 @@
+//! One file out of a payload by seeking: age chunk, frame, entry (spec §10 step 5).
+
+use std::io::{Read, Seek};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::crypto::identity::ArchiveIdentity;
+use crate::crypto::stream::Decrypt;
+use crate::error::{Error, Result};
+use crate::format::entry::{Entry, Node, Xattr};
+use crate::format::index::Index;
+use crate::format::tar::TarEntry;
+use crate::payload::codec::Decompressor;
+
+/// Reads the tar of a payload from any place; keeps the last frame.
+pub(crate) struct RandomReader<'a, R> {
+    decrypt: Decrypt<R>,
+    index: &'a Index,
+    decompressor: Decompressor,
+    /// Number of the frame in `frame`.
+    number: Option<u64>,
+    frame: Vec<u8>,
+    position: u64,
+}
+
+impl<'a, R: Read + Seek> RandomReader<'a, R> {
+    /// Opens a payload whose member begins at the start of `file` and authenticates its end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decrypt`]; `Tampered` when the length is not that of the frames.
+    pub(crate) fn new(
+        identity: &ArchiveIdentity,
+        file: R,
+        name: &str,
+        index: &'a Index,
+    ) -> Result<Self> {
+        let mut decrypt = Decrypt::new(identity, file, name)?;
+        if decrypt.authenticate_end()? != index.compressed() {
+            return Err(Error::tampered(format!(
+                "`{name}` has another length than its frames"
+            )));
+        }
+        Ok(Self {
+            decrypt,
+            index,
+            decompressor: Decompressor::new(),
+            number: None,
+            frame: Vec::new(),
+            position: 0,
+        })
+    }
+
+    /// Begins reading an entry.
+    ///
+    /// # Errors
+    ///
+    /// `Tampered` when the tar does not hold what the index says, and those of reading.
+    pub(crate) fn open(mut self, entry: &'a Entry) -> Result<EntryContent<'a, R>> {
+        self.position = entry.offset;
+        let found = TarEntry::decode(&mut self)?;
+        let Some(found) = found.filter(|found| found.agrees_with(entry)) else {
+            return Err(Error::tampered(format!(
+                "entry `{}` is not as the index says",
+                entry.path
+            )));
+        };
+        let (left, sha256) = match entry.node {
+            Node::File { size, sha256 } => (size, Some(sha256)),
+            _ => (0, None),
+        };
+        Ok(EntryContent {
+            tar: self,
+            entry,
+            xattrs: found.xattrs,
+            left,
+            sha256,
+            hash: Sha256::new(),
+        })
+    }
+
+    fn load(&mut self, number: u64) -> Result<()> {
+        if self.number == Some(number) {
+            return Ok(());
+        }
+        self.number = None;
+        let Some((range, length)) = self.index.frame(number) else {
+            return Err(Error::malformed("tar: an entry reaches beyond its end"));
+        };
+        let size = usize::try_from(range.end - range.start)
+            .map_err(|_| Error::malformed("index: a frame longer than memory"))?;
+        let mut compressed = vec![0; size];
+        self.decrypt.seek_to(range.start)?;
+        self.decrypt.fill(&mut compressed)?;
+        self.decompressor.decompress(
+            &compressed,
+            length,
+            self.index.frame_size,
+            &mut self.frame,
+        )?;
+        self.number = Some(number);
+        Ok(())
+    }
+}
+
+impl<R: Read + Seek> Read for RandomReader<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.position >= self.index.tar || buffer.is_empty() {
+            return Ok(0);
+        }
+        let size = u64::from(self.index.frame_size);
+        self.load(self.position / size)?;
+        // Within a frame, which is in memory.
+        let start = (self.position % size) as usize;
+        let rest = &self.frame[start..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+/// The content of one entry; reading ends with an error unless all of it matched its hash.
+pub(crate) struct EntryContent<'a, R> {
+    tar: RandomReader<'a, R>,
+    entry: &'a Entry,
+    pub(crate) xattrs: Vec<Xattr>,
+    left: u64,
+    /// What the hash must be; `None` once it was.
+    sha256: Option<[u8; 32]>,
+    hash: Sha256,
+}
+
+impl<R: Read + Seek> Read for EntryContent<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.left == 0 {
+            let hash = std::mem::take(&mut self.hash).finalize();
+            return match self.sha256.take() {
+                Some(expected) if expected != <[u8; 32]>::from(hash) => Err(Error::tampered(
+                    format!("`{}` does not match its hash in the index", self.entry.path),
+                )
+                .into()),
+                _ => Ok(0),
+            };
+        }
+        let wanted = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let count = self.tar.read(&mut buffer[..wanted])?;
+        if count == 0 {
+            return Err(Error::malformed("tar: ends in the middle of an entry").into());
+        }
+        self.hash.update(&buffer[..count]);
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
