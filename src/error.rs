@@ -158,9 +158,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotAnArchive(_) => ErrorKind::NotAnArchive,
-            Self::UnsupportedVersion { .. } | Self::UnsupportedFeature { .. } => {
-                ErrorKind::Unsupported
-            }
+            Self::UnsupportedVersion { .. } | Self::UnsupportedFeature { .. } => ErrorKind::Unsupported,
             Self::Malformed { .. } => ErrorKind::Malformed,
             Self::Truncated { .. } => ErrorKind::Truncated,
             Self::Tampered { .. } => ErrorKind::Tampered,
@@ -185,20 +183,13 @@ impl Error {
             | Self::AlreadyExists { .. }
             | Self::Interrupted => self,
             Self::Io { action, source, .. } => Self::io(action, path, source),
-            other => Self::In {
-                path: path.to_owned(),
-                source: Box::new(other),
-            },
+            other => Self::In { path: path.to_owned(), source: Box::new(other) },
         }
     }
 
     /// An error of the operating system about a file.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            action,
-            path: Some(path.to_owned()),
-            source,
-        }
+        Self::Io { action, path: Some(path.to_owned()), source }
     }
 
     /// An error of the operating system where the caller knows the file.
@@ -206,11 +197,7 @@ impl Error {
         // An error of ours that travelled through `std::io` comes out as it went in.
         match source.downcast::<Self>() {
             Ok(own) => own,
-            Err(source) => Self::Io {
-                action,
-                path: None,
-                source,
-            },
+            Err(source) => Self::Io { action, path: None, source },
         }
     }
 
@@ -233,9 +220,7 @@ impl Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Io {
-                path: None, source, ..
-            } => source,
+            Error::Io { path: None, source, .. } => source,
             other => Self::other(other),
         }
     }
@@ -246,45 +231,31 @@ impl fmt::Display for Error {
         match self {
             Self::NotAnArchive(lookalike) => write!(f, "not an ocbak archive: {lookalike}"),
             Self::UnsupportedVersion { found } => {
-                write!(
-                    f,
-                    "archive of format version {found}; this program reads version 1"
-                )
+                write!(f, "archive of format version {found}; this program reads version 1")
             }
             Self::UnsupportedFeature { feature } => {
-                write!(
-                    f,
-                    "archive needs the feature `{feature}`, which this program does not have"
-                )
+                write!(f, "archive needs the feature `{feature}`, which this program does not have")
             }
-            Self::Malformed { what } | Self::Tampered { what } | Self::Invalid { what } => {
-                f.write_str(what)
+            Self::Malformed { what }
+            | Self::Tampered { what }
+            | Self::Invalid { what }
+            | Self::NotFound { what } => f.write_str(what),
+            Self::Truncated { what, expected, found } => {
+                write!(f, "{what} ends early: {found} bytes of {expected}")
             }
-            Self::Truncated {
-                what,
-                expected,
-                found,
-            } => write!(f, "{what} ends early: {found} bytes of {expected}"),
-            Self::NoKeyFits {
-                passphrase_tried,
-                identity_tried,
-                ..
-            } => f.write_str(match (passphrase_tried, identity_tried) {
-                (true, false) => "no key slot opens with this passphrase",
-                (false, true) => "no key slot opens with these identities",
-                (true, true) => "no key slot opens with this passphrase or these identities",
-                (false, false) => "no key was given",
-            }),
+            Self::NoKeyFits { passphrase_tried, identity_tried, .. } => {
+                f.write_str(match (passphrase_tried, identity_tried) {
+                    (true, false) => "no key slot opens with this passphrase",
+                    (false, true) => "no key slot opens with these identities",
+                    (true, true) => "no key slot opens with this passphrase or these identities",
+                    (false, false) => "no key was given",
+                })
+            }
             Self::LimitExceeded { what, limit, found } => {
                 write!(f, "{what} is {found}, more than the limit of {limit}")
             }
-            Self::NotFound { what } => f.write_str(what),
             Self::AlreadyExists { path } => write!(f, "`{}` exists already", path.display()),
-            Self::Io {
-                action,
-                path: Some(path),
-                ..
-            } => write!(f, "cannot {action} `{}`", path.display()),
+            Self::Io { action, path: Some(path), .. } => write!(f, "cannot {action} `{}`", path.display()),
             Self::Io { action, .. } => write!(f, "cannot {action}"),
             Self::Interrupted => f.write_str("interrupted"),
             Self::In { path, source } => write!(f, "`{}`: {source}", path.display()),
@@ -296,9 +267,9 @@ impl fmt::Display for Lookalike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the file is empty"),
-            Self::OpenclawArk => f.write_str(
-                "this is an `OCBAK1` file of the openclaw-ark plugin, another program's format",
-            ),
+            Self::OpenclawArk => {
+                f.write_str("this is an `OCBAK1` file of the openclaw-ark plugin, another program's format")
+            }
             Self::Tar { first } => write!(f, "this is a tar archive that begins with `{first}`"),
             Self::Gzip => f.write_str("this is a gzip file"),
             Self::Age => f.write_str("this is a bare age file"),

@@ -1,4 +1,28 @@
-//! Encrypted backup archives for OpenClaw.
+//! Encrypted backup archives for OpenClaw: files that open in ten years with `tar`, `age` and `zstd` alone.
+//!
+//! The format is decided in `spec/ocbak-v1.md`; `§` in these pages refers to it.
+//!
+//! * [`ArchiveBuilder`] makes an archive; [`capture()`] fills it from an [`Installation`].
+//! * [`Sealed`] is an archive without its key: facts, digests, nothing authenticated.
+//! * [`Archive`] exists only after its manifest was proven with the key: [`Archive::index`] lists a payload,
+//!   [`Archive::read`] gets one file by seeking, [`Archive::stream`] all of them in order, [`Archive::verify`] checks everything.
+//! * [`Plan`] and [`restore()`] put things back.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use ocbak::{Archive, Keys, Passphrase, Role};
+//!
+//! # fn main() -> ocbak::Result<()> {
+//! let keys = Keys::new().passphrase(Passphrase::new("a tiger walks into a bar".to_owned()));
+//! let archive = Archive::open(Path::new("openclaw.ocbak"), &keys)?;
+//! for entry in &archive.index(Role::State)?.entries {
+//!     println!("{}", entry.path);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library prints nothing, keeps no global state, and forbids `unsafe` in itself. No type of a dependency stands in a public signature.
 
 mod archive;
 mod crypto;
@@ -9,14 +33,13 @@ mod path;
 mod payload;
 
 pub use archive::{
-    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt,
-    Sealed, Summary, VerifyReport,
+    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
+    Summary, VerifyReport,
 };
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{
-    Entry, Item, ItemKind, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source,
-    Xattr,
+    Entry, Item, ItemKind, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source, Xattr,
 };
 pub use format::index::Index;
 pub use format::manifest::{Manifest, Member, PayloadMembers};

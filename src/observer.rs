@@ -29,11 +29,7 @@ pub trait Observer: Send + Sync {
     ///
     /// [`Interrupted`](crate::ErrorKind::Interrupted).
     fn check(&self) -> Result<()> {
-        if self.cancelled() {
-            Err(Error::Interrupted)
-        } else {
-            Ok(())
-        }
+        if self.cancelled() { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 

@@ -27,12 +27,7 @@ impl ArchivePath {
     ///
     /// [`Malformed`](crate::ErrorKind::Malformed) when a rule of the spec is broken.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let problem = |what: &str| {
-            Err(Error::malformed(format!(
-                "name `{}` {what}",
-                bytes.escape_ascii()
-            )))
-        };
+        let problem = |what: &str| Err(Error::malformed(format!("name `{}` {what}", bytes.escape_ascii())));
         if bytes.is_empty() {
             return problem("is empty");
         }
@@ -99,11 +94,7 @@ impl ArchivePath {
     #[must_use]
     pub fn relative_to(&self, base: &Self) -> Option<&[u8]> {
         let rest = self.0.strip_prefix(base.as_bytes())?;
-        if rest.is_empty() {
-            Some(rest)
-        } else {
-            rest.strip_prefix(b"/")
-        }
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
     }
 }
 
@@ -192,13 +183,7 @@ mod tests {
 
     #[test]
     fn names_of_any_bytes_are_kept() {
-        for good in [
-            &b"state"[..],
-            b"state/...",
-            b"state/..a",
-            b"state/\xff\n",
-            b"a/\\/c:",
-        ] {
+        for good in [&b"state"[..], b"state/...", b"state/..a", b"state/\xff\n", b"a/\\/c:"] {
             assert_eq!(ArchivePath::parse(good).unwrap().as_bytes(), good);
         }
     }
@@ -209,10 +194,7 @@ mod tests {
         assert!(path("state/a/b").starts_with(&path("state/a")));
         assert!(path("state/a").starts_with(&path("state/a")));
         assert!(!path("state/ab").starts_with(&path("state/a")));
-        assert_eq!(
-            path("state/a/b").relative_to(&path("state")),
-            Some(&b"a/b"[..])
-        );
+        assert_eq!(path("state/a/b").relative_to(&path("state")), Some(&b"a/b"[..]));
         assert_eq!(path("state/a").parent(), Some(path("state")));
         assert_eq!(path("state").parent(), None);
         assert_eq!(path("state/a").file_name(), b"a");
@@ -222,14 +204,7 @@ mod tests {
     #[test]
     fn a_directory_is_followed_by_what_is_below_it() {
         let path = |text: &str| ArchivePath::parse(text.as_bytes()).unwrap();
-        let sorted = [
-            "state",
-            "state/a",
-            "state/a/b",
-            "state/a-b",
-            "state/a.b",
-            "state/b",
-        ];
+        let sorted = ["state", "state/a", "state/a/b", "state/a-b", "state/a.b", "state/b"];
         for pair in sorted.windows(2) {
             assert!(path(pair[0]) < path(pair[1]), "{pair:?}");
         }

@@ -68,11 +68,7 @@ impl ArchiveBuilder {
             passphrase: None,
             recipients: Vec::new(),
             work_factor: LIMITS.work_factor_written,
-            payload: PayloadOptions {
-                frame_size: FRAME_SIZE,
-                level: LEVEL,
-                threads: 0,
-            },
+            payload: PayloadOptions { frame_size: FRAME_SIZE, level: LEVEL, threads: 0 },
             series: None,
             created: None,
         }
@@ -141,36 +137,23 @@ impl ArchiveBuilder {
         let size = self.payload.frame_size;
         let most = LIMITS.frame_size_most;
         if !size.is_power_of_two() || !(LIMITS.frame_size_least..=most).contains(&size) {
-            return Err(Error::invalid(format!(
-                "a frame of {size} bytes is against the format"
-            )));
+            return Err(Error::invalid(format!("a frame of {size} bytes is against the format")));
         }
         if !(1..=22).contains(&self.payload.level) {
             let level = self.payload.level;
-            return Err(Error::invalid(format!(
-                "compression level {level} is not within 1 to 22"
-            )));
+            return Err(Error::invalid(format!("compression level {level} is not within 1 to 22")));
         }
         if !(1..=30).contains(&self.work_factor) {
-            return Err(Error::invalid(
-                "the scrypt work factor is not within 1 to 30",
-            ));
+            return Err(Error::invalid("the scrypt work factor is not within 1 to 30"));
         }
         let created = created(self.created)?;
         let mut archive = [0; 16];
-        getrandom::fill(&mut archive)
-            .map_err(|error| Error::stream("get random bytes", error.into()))?;
+        getrandom::fill(&mut archive).map_err(|error| Error::stream("get random bytes", error.into()))?;
         let identity = ArchiveIdentity::generate();
         let slots = self.slots(&identity)?;
         sink.seek(SeekFrom::Start(LIMITS.region as u64))
             .map_err(|error| Error::stream("write the archive", error))?;
-        let frame = Frame {
-            identity: Arc::new(identity),
-            slots,
-            archive,
-            series: self.series,
-            created,
-        };
+        let frame = Frame { identity: Arc::new(identity), slots, archive, series: self.series, created };
         Ok(ArchiveWriter::new(sink, frame, self.payload))
     }
 
@@ -188,16 +171,10 @@ impl ArchiveBuilder {
             slots.push((SlotKind::Recipients, slot));
         }
         if slots.is_empty() {
-            return Err(Error::invalid(
-                "an archive needs a passphrase or a recipient",
-            ));
+            return Err(Error::invalid("an archive needs a passphrase or a recipient"));
         }
         // §11: recipients that do not fit are an error before any work.
-        let fullest = Region {
-            manifest: vec![0; LIMITS.manifest],
-            mac: vec![0; 65],
-            slots: slots.clone(),
-        };
+        let fullest = Region { manifest: vec![0; LIMITS.manifest], mac: vec![0; 65], slots: slots.clone() };
         fullest.encode()?;
         Ok(slots)
     }
@@ -220,9 +197,7 @@ fn created(seconds: Option<i64>) -> Result<String> {
         .filter(|seconds| (0..253_402_300_800).contains(seconds))
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
         .map(|time| time.to_string())
-        .ok_or_else(|| {
-            Error::invalid("the time of creation is beyond the year 9999 or before 1970")
-        })
+        .ok_or_else(|| Error::invalid("the time of creation is beyond the year 9999 or before 1970"))
 }
 
 const FRAME_SIZE: u32 = 1024 * 1024;

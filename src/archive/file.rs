@@ -29,16 +29,12 @@ impl NewFile {
     /// [`Io`](crate::ErrorKind::Io).
     pub fn create(path: &Path) -> Result<Self> {
         if path.symlink_metadata().is_ok() {
-            return Err(Error::AlreadyExists {
-                path: path.to_owned(),
-            });
+            return Err(Error::AlreadyExists { path: path.to_owned() });
         }
-        let name = path
-            .file_name()
-            .ok_or_else(|| Error::invalid(format!("`{}` names no file", path.display())))?;
+        let name =
+            path.file_name().ok_or_else(|| Error::invalid(format!("`{}` names no file", path.display())))?;
         let mut random = [0; 8];
-        getrandom::fill(&mut random)
-            .map_err(|error| Error::stream("get random bytes", error.into()))?;
+        getrandom::fill(&mut random).map_err(|error| Error::stream("get random bytes", error.into()))?;
         let mut hidden = OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.tmp", hex::encode(random)));
@@ -50,11 +46,7 @@ impl NewFile {
             .mode(0o600)
             .open(&temporary)
             .map_err(|error| Error::io("create", path, error))?;
-        Ok(Self {
-            file,
-            temporary,
-            path: path.to_owned(),
-        })
+        Ok(Self { file, temporary, path: path.to_owned() })
     }
 
     /// Puts everything on the disk and gives the file its name.
@@ -70,9 +62,7 @@ impl NewFile {
         let failed = |error| Error::io("write", &self.path, error);
         self.file.sync_all().map_err(failed)?;
         self.rename().map_err(|error| match error {
-            Errno::EXIST => Error::AlreadyExists {
-                path: self.path.clone(),
-            },
+            Errno::EXIST => Error::AlreadyExists { path: self.path.clone() },
             error => failed(error.into()),
         })?;
         let parent = match self.path.parent() {
@@ -156,10 +146,7 @@ mod tests {
         assert!(!path.exists());
         file.persist().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 

@@ -15,14 +15,10 @@ use crate::format::sniff::lookalike;
 /// `NotAnArchive`, `Truncated` when not even the head region is there, `Io`.
 pub(super) fn read(source: &dyn ReadAt, length: u64) -> Result<Found> {
     let head = read_up_to(source, 0, LIMITS.region)?;
-    let from_end = length
-        .checked_sub((LIMITS.region + END) as u64)
-        .filter(|at| *at >= LIMITS.region as u64);
+    let from_end = length.checked_sub((LIMITS.region + END) as u64).filter(|at| *at >= LIMITS.region as u64);
     let alone = Found::merge(&head, &[]);
-    let by_head = alone
-        .manifests
-        .iter()
-        .find_map(|manifest| Layout::new(&Manifest::decode(manifest).ok()?).ok());
+    let by_head =
+        alone.manifests.iter().find_map(|manifest| Layout::new(&Manifest::decode(manifest).ok()?).ok());
 
     // An intact head says where the tail is; else the end of the file does.
     let mut found = None;
@@ -52,9 +48,7 @@ pub(super) fn read(source: &dyn ReadAt, length: u64) -> Result<Found> {
                 expected: (2 * LIMITS.region + END) as u64,
                 found: length,
             },
-            None => Error::malformed(
-                "both copies of the header region are damaged: the manifest is lost",
-            ),
+            None => Error::malformed("both copies of the header region are damaged: the manifest is lost"),
         });
     }
     Ok(found)

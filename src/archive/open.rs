@@ -42,9 +42,7 @@ impl Archive {
     /// An archive that was opened by a recipients slot may have been made by anyone who knows the recipient
     /// (spec §14.3); see [`Archive::opened_by`].
     pub fn open(path: &Path, keys: &Keys) -> Result<Self> {
-        Sealed::open(path)?
-            .unlock(keys)
-            .map_err(|error| error.within(path))
+        Sealed::open(path)?.unlock(keys).map_err(|error| error.within(path))
     }
 
     pub(super) fn new(
@@ -55,14 +53,7 @@ impl Archive {
         opened_by: SlotKind,
         damage: Vec<Damage>,
     ) -> Self {
-        Self {
-            source,
-            manifest,
-            layout,
-            identity: Arc::new(identity),
-            opened_by,
-            damage,
-        }
+        Self { source, manifest, layout, identity: Arc::new(identity), opened_by, damage }
     }
 
     /// Returns the manifest.
@@ -99,11 +90,8 @@ impl Archive {
         let place = self.place(&index_name(role), role)?;
         let mut file = DigestReader::new(self.section(place));
         let decrypt = Decrypt::new(&self.identity, &mut file, &place.name)?;
-        let mut zstd = zstd::Decoder::with_buffer(BufReader::new(decrypt))
-            .map_err(failed)?
-            .single_frame();
-        zstd.window_log_max(LIMITS.index_window_log)
-            .map_err(failed)?;
+        let mut zstd = zstd::Decoder::with_buffer(BufReader::new(decrypt)).map_err(failed)?.single_frame();
+        zstd.window_log_max(LIMITS.index_window_log).map_err(failed)?;
         let mut lines = BufReader::with_capacity(64 * 1024, Frame(zstd));
         let index = Index::read(&mut lines, &self.manifest.archive, role)?;
         let mut rest = lines.into_inner().0.finish();
@@ -112,14 +100,10 @@ impl Archive {
         let (length, sha256) = file.finish();
         let name = &place.name;
         if beyond > 0 {
-            return Err(Error::malformed(format!(
-                "`{name}` goes on after its frame"
-            )));
+            return Err(Error::malformed(format!("`{name}` goes on after its frame")));
         }
         if length != place.member.length || sha256 != place.member.sha256 {
-            return Err(Error::tampered(format!(
-                "`{name}` does not match its digest"
-            )));
+            return Err(Error::tampered(format!("`{name}` does not match its digest")));
         }
         Ok(index)
     }
@@ -133,9 +117,7 @@ impl Archive {
     pub fn read<'a>(&'a self, index: &'a Index, entry: &'a Entry) -> Result<EntryReader<'a>> {
         let place = self.place(&payload_name(index.role), index.role)?;
         let section = self.section(place);
-        RandomReader::new(&self.identity, section, &place.name, index)?
-            .open(entry)
-            .map(EntryReader)
+        RandomReader::new(&self.identity, section, &place.name, index)?.open(entry).map(EntryReader)
     }
 
     /// Reads a whole payload in order, decompressing with `threads` threads (0 for all cores, bounded by memory).
@@ -156,9 +138,9 @@ impl Archive {
     }
 
     fn place(&self, name: &str, role: Role) -> Result<&Place> {
-        self.layout.place(name).ok_or_else(|| Error::NotFound {
-            what: format!("the archive has no {role} payload"),
-        })
+        self.layout
+            .place(name)
+            .ok_or_else(|| Error::NotFound { what: format!("the archive has no {role} payload") })
     }
 
     fn section(&self, place: &Place) -> Section {
@@ -190,7 +172,7 @@ struct Frame<R: BufRead>(zstd::Decoder<'static, R>);
 impl<R: BufRead> Read for Frame<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).map_err(|error| {
-            let own = error.get_ref().is_some_and(|inner| inner.is::<Error>());
+            let own = error.get_ref().is_some_and(|inner| inner.downcast_ref::<Error>().is_some());
             if own || error.raw_os_error().is_some() {
                 error
             } else {

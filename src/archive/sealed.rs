@@ -59,21 +59,13 @@ impl Sealed {
     ///
     /// As [`Sealed::open`].
     pub fn from_source(source: Arc<dyn ReadAt>) -> Result<Self> {
-        let length = source
-            .length()
-            .map_err(|error| Error::stream("read the archive", error))?;
+        let length = source.length().map_err(|error| Error::stream("read the archive", error))?;
         let found = header::read(source.as_ref(), length)?;
         let mut problem = None;
         for candidate in &found.manifests {
             match Manifest::decode(candidate) {
                 Ok(manifest) => {
-                    return Ok(Self {
-                        layout: Layout::new(&manifest)?,
-                        source,
-                        length,
-                        found,
-                        manifest,
-                    });
+                    return Ok(Self { layout: Layout::new(&manifest)?, source, length, found, manifest });
                 }
                 // §4.3: a later version counts only where no other candidate serves.
                 Err(error) if problem.is_none() || error.kind() == ErrorKind::Unsupported => {
@@ -133,10 +125,7 @@ impl Sealed {
                 }
             }
             if reader.finish() != (place.member.length, place.member.sha256) {
-                damage.push(Damage::new(format!(
-                    "`{}` does not match its digest",
-                    place.name
-                )));
+                damage.push(Damage::new(format!("`{}` does not match its digest", place.name)));
             }
         }
         Ok(damage)
@@ -161,14 +150,7 @@ impl Sealed {
                         Ok(manifest) => {
                             let layout = Layout::new(&manifest)?;
                             let damage = header_damage(&self.found, &layout, self.length);
-                            return Ok(Archive::new(
-                                self.source,
-                                manifest,
-                                layout,
-                                identity,
-                                *kind,
-                                damage,
-                            ));
+                            return Ok(Archive::new(self.source, manifest, layout, identity, *kind, damage));
                         }
                         Err(error) => manifest_problem = Some(error),
                     }
@@ -229,10 +211,7 @@ fn prove(found: &Found, identity: &ArchiveIdentity) -> Result<Manifest> {
 fn header_damage(found: &Found, layout: &Layout, length: u64) -> Vec<Damage> {
     let mut damage: Vec<_> = found.problems.iter().map(Damage::new).collect();
     if length < layout.length {
-        damage.push(Damage::new(format!(
-            "the file ends early: {length} bytes of {}",
-            layout.length
-        )));
+        damage.push(Damage::new(format!("the file ends early: {length} bytes of {}", layout.length)));
     } else if length > layout.length {
         damage.push(Damage::new(format!(
             "{} bytes follow after the end of the archive",
@@ -259,21 +238,13 @@ pub(super) fn skeleton(source: &Arc<dyn ReadAt>, layout: &Layout) -> Result<Vec<
         let length = place.member.length;
         let header = member_header(&place.name, length);
         let name = &place.name;
-        expect(
-            place.content - BLOCK as u64,
-            &header,
-            format!("the tar header of `{name}` is damaged"),
-        )?;
+        expect(place.content - BLOCK as u64, &header, format!("the tar header of `{name}` is damaged"))?;
         expect(
             place.content + length,
             &[0; BLOCK][..padding(length)],
             format!("the padding after `{name}` is damaged"),
         )?;
     }
-    expect(
-        layout.tail + LIMITS.region as u64,
-        &[0; END],
-        "the end of the tar is damaged".to_owned(),
-    )?;
+    expect(layout.tail + LIMITS.region as u64, &[0; END], "the end of the tar is damaged".to_owned())?;
     Ok(damage)
 }

@@ -36,10 +36,7 @@ impl ReadAt for File {
 
 impl ReadAt for Vec<u8> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| self.get(offset..))
-            .unwrap_or_default();
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
@@ -61,12 +58,7 @@ pub(crate) struct Section {
 impl Section {
     /// The part from `start` on, `length` bytes long; it ends earlier where the source does.
     pub(crate) fn new(source: Arc<dyn ReadAt>, start: u64, length: u64) -> Self {
-        Self {
-            source,
-            start,
-            length,
-            position: 0,
-        }
+        Self { source, start, length, position: 0 }
     }
 }
 
@@ -74,10 +66,7 @@ impl Read for Section {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.length.saturating_sub(self.position);
         let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let count = self.source.read_at(
-            &mut buffer[..wanted],
-            self.start.saturating_add(self.position),
-        )?;
+        let count = self.source.read_at(&mut buffer[..wanted], self.start.saturating_add(self.position))?;
         self.position += count as u64;
         Ok(count)
     }

@@ -26,10 +26,7 @@ impl Archive {
     ///
     /// [`Io`](ErrorKind::Io) and [`Interrupted`](ErrorKind::Interrupted) alone; damage is in the report.
     pub fn verify(&self, threads: usize, observer: &dyn Observer) -> Result<VerifyReport> {
-        let mut report = VerifyReport {
-            damage: self.damage().to_vec(),
-            ..VerifyReport::default()
-        };
+        let mut report = VerifyReport { damage: self.damage().to_vec(), ..VerifyReport::default() };
         report.damage.extend(skeleton(&self.source, &self.layout)?);
         for role in self.roles() {
             match self.verify_payload(role, threads, observer, &mut report) {
@@ -72,9 +69,6 @@ impl Archive {
 fn is_damage(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Malformed
-            | ErrorKind::Truncated
-            | ErrorKind::Tampered
-            | ErrorKind::LimitExceeded
+        ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered | ErrorKind::LimitExceeded
     )
 }

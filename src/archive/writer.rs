@@ -91,13 +91,7 @@ pub struct PayloadSummary {
 
 impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
     pub(super) fn new(sink: W, frame: Frame, options: PayloadOptions) -> Self {
-        Self {
-            frame,
-            options,
-            stage: Stage::Between(sink),
-            members: Vec::new(),
-            payloads: Vec::new(),
-        }
+        Self { frame, options, stage: Stage::Between(sink), members: Vec::new(), payloads: Vec::new() }
     }
 
     /// Ends the payload before and starts the one of `role`: `State` first, then `Workspace` if there is one.
@@ -109,18 +103,13 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
     pub fn begin(&mut self, source: Source, role: Role) -> Result<()> {
         let mut sink = self.end_payload()?;
         if Role::ALL.get(self.members.len()) != Some(&role) {
-            return Err(Error::invalid(format!(
-                "the `{role}` payload is out of turn"
-            )));
+            return Err(Error::invalid(format!("the `{role}` payload is out of turn")));
         }
         for root in &source.roots {
-            let known = std::str::from_utf8(root.path.as_bytes())
-                .is_ok_and(|name| root_path(name, role).is_some());
+            let known =
+                std::str::from_utf8(root.path.as_bytes()).is_ok_and(|name| root_path(name, role).is_some());
             if !known {
-                return Err(Error::invalid(format!(
-                    "`{}` is no root of a {role} payload",
-                    root.path
-                )));
+                return Err(Error::invalid(format!("`{}` is no root of a {role} payload", root.path)));
             }
         }
         let order = EntryOrder::new(&source.roots)?;
@@ -142,14 +131,7 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
             order,
             files: HashSet::new(),
             noted: 0,
-            summary: PayloadSummary {
-                role,
-                entries: 0,
-                skipped: 0,
-                attention: 0,
-                content: 0,
-                stored: 0,
-            },
+            summary: PayloadSummary { role, entries: 0, skipped: 0, attention: 0, content: 0, stored: 0 },
         }));
         Ok(())
     }
@@ -174,9 +156,7 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
                 item.path
             )));
         }
-        current
-            .order
-            .accept(item.path, item.kind == ItemKind::Directory)?;
+        current.order.accept(item.path, item.kind == ItemKind::Directory)?;
         let result = current.store(item, &blocks, content);
         if result.is_err() {
             self.stage = Stage::Broken;
@@ -231,10 +211,7 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         .encode()
         .into_bytes();
         let region = Region {
-            mac: self
-                .frame
-                .identity
-                .manifest_mac(&self.frame.archive, &manifest),
+            mac: self.frame.identity.manifest_mac(&self.frame.archive, &manifest),
             manifest,
             slots: self.frame.slots,
         }
@@ -245,14 +222,7 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         sink.seek(SeekFrom::Start(0)).map_err(failed)?;
         sink.write_all(&region).map_err(failed)?;
         sink.flush().map_err(failed)?;
-        Ok((
-            sink,
-            Summary {
-                archive_id: self.frame.archive,
-                length,
-                payloads: self.payloads,
-            },
-        ))
+        Ok((sink, Summary { archive_id: self.frame.archive, length, payloads: self.payloads }))
     }
 
     fn current(&mut self) -> Result<&mut Current<W>> {
@@ -274,18 +244,13 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         current.payload.write(&TAR_END)?;
         let written = current.payload.finish()?;
         let mut sink = written.sink;
-        let payload = Member {
-            length: written.length,
-            sha256: written.sha256,
-        };
+        let payload = Member { length: written.length, sha256: written.sha256 };
         let role = current.summary.role;
         seal_member(&mut sink, &payload_name(role), payload.length)?;
 
         let mut index = current.index;
         for frames in written.frames.chunks(LIMITS.frames_in_line) {
-            index
-                .write_all(&Line::Frames(frames.to_vec()).encode()?)
-                .map_err(failed)?;
+            index.write_all(&Line::Frames(frames.to_vec()).encode()?).map_err(failed)?;
         }
         let totals = Line::Totals(Totals {
             entries: current.summary.entries,
@@ -304,11 +269,7 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
 
         current.summary.stored = payload.length;
         self.payloads.push(current.summary);
-        self.members.push(PayloadMembers {
-            role,
-            payload,
-            index: Member { length, sha256 },
-        });
+        self.members.push(PayloadMembers { role, payload, index: Member { length, sha256 } });
         Ok(sink)
     }
 }
@@ -320,28 +281,18 @@ impl<W: Write + Send + 'static> Current<W> {
         let mut missing = 0;
         let node = match item.kind {
             ItemKind::Directory => Node::Directory,
-            ItemKind::Symlink { target } => Node::Symlink {
-                target: target.to_vec(),
-            },
-            ItemKind::Hardlink { target } => Node::Hardlink {
-                target: target.clone(),
-            },
+            ItemKind::Symlink { target } => Node::Symlink { target: target.to_vec() },
+            ItemKind::Hardlink { target } => Node::Hardlink { target: target.clone() },
             ItemKind::File { size } => {
                 let mut hash = Sha256::new();
-                let read = self
-                    .payload
-                    .copy(content, size, |bytes| hash.update(bytes))?;
+                let read = self.payload.copy(content, size, |bytes| hash.update(bytes))?;
                 missing = size - read;
                 let zeros = &mut std::io::repeat(0);
-                self.payload
-                    .copy(zeros, missing, |bytes| hash.update(bytes))?;
+                self.payload.copy(zeros, missing, |bytes| hash.update(bytes))?;
                 self.payload.write(&[0; BLOCK][..padding(size)])?;
                 self.summary.content += size;
                 self.files.insert(item.path.clone());
-                Node::File {
-                    size,
-                    sha256: hash.finalize().into(),
-                }
+                Node::File { size, sha256: hash.finalize().into() }
             }
         };
         self.summary.entries += 1;
@@ -364,18 +315,15 @@ impl<W> Current<W> {
 
 /// Pads the member that ends where `sink` stands, and writes its header block before it.
 fn seal_member<W: Write + Seek>(sink: &mut W, name: &str, length: u64) -> Result<()> {
-    sink.write_all(&[0; BLOCK][..padding(length)])
-        .map_err(failed)?;
+    sink.write_all(&[0; BLOCK][..padding(length)]).map_err(failed)?;
     let back = padded(length)
         .and_then(|padded| i64::try_from(padded).ok())
-        .and_then(|padded| padded.checked_add(BLOCK as i64))
         .ok_or_else(|| Error::invalid("a member longer than any file"))?;
+    // From the end of the padding back over content and header block.
     sink.seek(SeekFrom::Current(-back)).map_err(failed)?;
-    sink.write_all(&member_header(name, length))
-        .map_err(failed)?;
-    sink.seek(SeekFrom::Current(back - BLOCK as i64))
-        .map(drop)
-        .map_err(failed)
+    sink.seek(SeekFrom::Current(-HEADER)).map_err(failed)?;
+    sink.write_all(&member_header(name, length)).map_err(failed)?;
+    sink.seek(SeekFrom::Current(back)).map(drop).map_err(failed)
 }
 
 fn fits(detail: &str) -> Result<()> {
@@ -393,4 +341,5 @@ fn failed(error: std::io::Error) -> Error {
     Error::stream("write the archive", error)
 }
 
+const HEADER: i64 = 512;
 const INDEX_LEVEL: i32 = 3;

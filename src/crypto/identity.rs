@@ -33,11 +33,8 @@ impl ArchiveIdentity {
         if plaintext.len() > LIMITS.slot_plaintext {
             return Err(bad("holds more than 1 KiB"));
         }
-        let text =
-            std::str::from_utf8(plaintext).map_err(|_| bad("holds something else than text"))?;
-        let text = text
-            .strip_suffix('\n')
-            .ok_or_else(|| bad("does not end with a line feed"))?;
+        let text = std::str::from_utf8(plaintext).map_err(|_| bad("holds something else than text"))?;
+        let text = text.strip_suffix('\n').ok_or_else(|| bad("does not end with a line feed"))?;
         let mut lines = text.split('\n').filter(|line| !line.starts_with('#'));
         let (Some(line), None) = (lines.next(), lines.next()) else {
             return Err(bad("does not hold exactly one identity"));
@@ -45,15 +42,12 @@ impl ArchiveIdentity {
         // §5.3: anything else, above all `AGE-PLUGIN-…`, never reaches age.
         let shape = line.strip_prefix(PREFIX).is_some_and(|rest| {
             rest.len() == DATA_LENGTH
-                && rest
-                    .bytes()
-                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+                && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         });
         if !shape {
             return Err(bad("holds something else than an archive identity"));
         }
-        let key: age::x25519::Identity =
-            line.parse().map_err(|_| bad("holds a broken identity"))?;
+        let key: age::x25519::Identity = line.parse().map_err(|_| bad("holds a broken identity"))?;
         let again = key.to_string();
         if again.expose_secret() != line {
             return Err(bad("holds an identity that is not in canonical form"));
@@ -93,8 +87,7 @@ impl ArchiveIdentity {
         let mut key = Zeroizing::new([0; 32]);
         // HKDF-SHA256 can give up to 8,160 bytes, so 32 cannot fail; HMAC takes keys of any length.
         extracted.expand(INFO, key.as_mut()).expect("32 bytes");
-        let mut mac =
-            <Hmac<Sha256> as hmac::Mac>::new_from_slice(key.as_ref()).expect("any length");
+        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key.as_ref()).expect("any length");
         mac.update(manifest);
         mac
     }
@@ -157,10 +150,7 @@ mod tests {
             &format!("{LINE}\n{plugin}"),
             &long,
         ] {
-            assert!(
-                ArchiveIdentity::from_slot(bad.as_bytes()).is_err(),
-                "{bad:?}"
-            );
+            assert!(ArchiveIdentity::from_slot(bad.as_bytes()).is_err(), "{bad:?}");
         }
         assert!(ArchiveIdentity::from_slot(b"\xff\n").is_err());
     }

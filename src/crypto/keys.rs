@@ -50,9 +50,7 @@ impl Recipient {
             if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
                 Error::invalid("a secret key was given where a recipient (`age1…`) is expected")
             } else {
-                Error::invalid(format!(
-                    "`{shown}…` is not a native age recipient (`age1…`)"
-                ))
+                Error::invalid(format!("`{shown}…` is not a native age recipient (`age1…`)"))
             }
         })
     }
@@ -63,7 +61,7 @@ impl Recipient {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) naming the line, or where there is none.
     pub fn parse_file(text: &str) -> Result<Vec<Self>> {
-        parse_lines(text, "recipient", |line| Self::parse(line))
+        parse_lines(text, "recipient", Self::parse)
     }
 
     pub(crate) fn as_age(&self) -> &dyn age::Recipient {
@@ -126,11 +124,7 @@ impl Keys {
     /// Starts without any key.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            passphrase: None,
-            identities: Vec::new(),
-            max_work_factor: LIMITS.work_factor_read,
-        }
+        Self { passphrase: None, identities: Vec::new(), max_work_factor: LIMITS.work_factor_read }
     }
 
     /// Adds a passphrase.
@@ -172,8 +166,7 @@ fn parse_lines<T>(text: &str, what: &str, parse: impl Fn(&str) -> Result<T>) -> 
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let key = parse(&line)
-            .map_err(|error| Error::invalid(format!("line {}: {error}", number + 1)))?;
+        let key = parse(&line).map_err(|error| Error::invalid(format!("line {}: {error}", number + 1)))?;
         keys.push(key);
     }
     if keys.is_empty() {
@@ -200,23 +193,13 @@ mod tests {
     #[test]
     fn a_wrong_line_is_named_and_not_shown() {
         let secret = age::x25519::Identity::generate().to_string();
-        let broken = secret
-            .expose_secret()
-            .replace("AGE-SECRET-KEY-1", "AGE-SECRET-KEY-2");
-        let error = Identity::parse_file(&format!("#\n{broken}\n"))
-            .err()
-            .unwrap()
-            .to_string();
+        let broken = secret.expose_secret().replace("AGE-SECRET-KEY-1", "AGE-SECRET-KEY-2");
+        let error = Identity::parse_file(&format!("#\n{broken}\n")).err().unwrap().to_string();
         assert!(error.starts_with("line 2"), "{error}");
         assert!(!error.contains(&broken[20..30]), "{error}");
-        let error = Recipient::parse(secret.expose_secret())
-            .err()
-            .unwrap()
-            .to_string();
+        let error = Recipient::parse(secret.expose_secret()).err().unwrap().to_string();
         assert!(!error.contains(&secret.expose_secret()[16..]), "{error}");
-        let plugin = Identity::parse_file("AGE-PLUGIN-YUBIKEY-1QQ\n")
-            .err()
-            .unwrap();
+        let plugin = Identity::parse_file("AGE-PLUGIN-YUBIKEY-1QQ\n").err().unwrap();
         assert!(plugin.to_string().contains("plugin"));
         assert!(Identity::parse_file("# nothing\n").is_err());
     }

@@ -56,8 +56,7 @@ pub(crate) fn check(file: &mut impl Read, stanzas: Stanzas) -> Result<usize> {
         }
     }
     match (stanzas, count) {
-        (Stanzas::Scrypt { .. }, 1) => Ok(header.len()),
-        (Stanzas::PublicKeys, 1..) => Ok(header.len()),
+        (Stanzas::Scrypt { .. }, 1) | (Stanzas::PublicKeys, 1..) => Ok(header.len()),
         _ => Err(bad("has a wrong number of stanzas")),
     }
 }
@@ -93,9 +92,8 @@ fn header_end(bytes: &[u8]) -> Option<usize> {
 
 fn work_factor(digits: &[u8]) -> Option<u8> {
     let text = std::str::from_utf8(digits).ok()?;
-    let canonical = text.bytes().all(|byte| byte.is_ascii_digit())
-        && !text.is_empty()
-        && !text.starts_with('0');
+    let canonical =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() && !text.starts_with('0');
     // A number too large for a byte is over every limit.
     canonical.then(|| text.parse().unwrap_or(u8::MAX))
 }
@@ -105,27 +103,20 @@ mod tests {
     use super::{Stanzas, check};
     use crate::error::ErrorKind;
 
-    const SCRYPT: Stanzas = Stanzas::Scrypt {
-        max_work_factor: 20,
-    };
+    const SCRYPT: Stanzas = Stanzas::Scrypt { max_work_factor: 20 };
 
     fn header(stanzas: &str) -> String {
         format!("age-encryption.org/v1\n{stanzas}--- mac\nrest")
     }
 
     fn kind(text: &str, stanzas: Stanzas) -> Option<ErrorKind> {
-        check(&mut text.as_bytes(), stanzas)
-            .err()
-            .map(|error| error.kind())
+        check(&mut text.as_bytes(), stanzas).err().map(|error| error.kind())
     }
 
     #[test]
     fn headers_that_fit_the_slot_pass() {
         let public = header("-> X25519 a\nbody\n-> b-grease x\n\n");
-        assert_eq!(
-            check(&mut public.as_bytes(), Stanzas::PublicKeys).unwrap(),
-            public.len() - 4
-        );
+        assert_eq!(check(&mut public.as_bytes(), Stanzas::PublicKeys).unwrap(), public.len() - 4);
         assert_eq!(kind(&header("-> scrypt salt 18\nbody\n"), SCRYPT), None);
     }
 
@@ -133,11 +124,7 @@ mod tests {
     fn a_work_factor_over_the_limit_is_refused_unread() {
         for factor in ["21", "255", "256", "99999999999999999999"] {
             let text = header(&format!("-> scrypt salt {factor}\nbody\n"));
-            assert_eq!(
-                kind(&text, SCRYPT),
-                Some(ErrorKind::LimitExceeded),
-                "{factor}"
-            );
+            assert_eq!(kind(&text, SCRYPT), Some(ErrorKind::LimitExceeded), "{factor}");
         }
         for factor in ["", "018", "+18", "1e1"] {
             let text = header(&format!("-> scrypt salt {factor}\nbody\n"));
@@ -156,21 +143,9 @@ mod tests {
         assert_eq!(kind(&header(""), Stanzas::PublicKeys), malformed);
         let stanza = "-> X25519 a\nbody\n";
         assert_eq!(kind(&header(&stanza.repeat(32)), Stanzas::PublicKeys), None);
-        assert_eq!(
-            kind(&header(&stanza.repeat(33)), Stanzas::PublicKeys),
-            malformed
-        );
-        assert_eq!(
-            kind(&header(&"x".repeat(20_000)), Stanzas::PublicKeys),
-            malformed
-        );
-        assert_eq!(
-            kind(
-                "age-encryption.org/v2\n-> a\n--- mac\n",
-                Stanzas::PublicKeys
-            ),
-            malformed
-        );
+        assert_eq!(kind(&header(&stanza.repeat(33)), Stanzas::PublicKeys), malformed);
+        assert_eq!(kind(&header(&"x".repeat(20_000)), Stanzas::PublicKeys), malformed);
+        assert_eq!(kind("age-encryption.org/v2\n-> a\n--- mac\n", Stanzas::PublicKeys), malformed);
         assert_eq!(kind("", Stanzas::PublicKeys), malformed);
     }
 }

@@ -31,10 +31,7 @@ pub(crate) fn seal_passphrase(
 /// # Errors
 ///
 /// `LimitExceeded` when they are too many for the header.
-pub(crate) fn seal_recipients(
-    identity: &ArchiveIdentity,
-    recipients: &[Recipient],
-) -> Result<Vec<u8>> {
+pub(crate) fn seal_recipients(identity: &ArchiveIdentity, recipients: &[Recipient]) -> Result<Vec<u8>> {
     // age adds a stanza of its own to keep readers honest.
     let most = LIMITS.age_stanzas - 1;
     if recipients.len() > most {
@@ -65,10 +62,7 @@ pub(crate) fn open(kind: SlotKind, slot: &[u8], keys: &Keys) -> Result<Option<Ar
         }
         (SlotKind::Recipients, _) => {
             preflight::check(&mut &slot[..], Stanzas::PublicKeys)?;
-            unseal(
-                slot,
-                keys.identities.iter().map(|identity| identity.as_age()),
-            )
+            unseal(slot, keys.identities.iter().map(super::keys::Identity::as_age))
         }
     }
 }
@@ -82,9 +76,7 @@ fn seal<'a>(
     let encryptor = age::Encryptor::with_recipients(recipients)
         .map_err(|error| Error::invalid(format!("a key slot cannot be made: {error}")))?;
     let mut writer = encryptor.wrap_output(&mut slot).map_err(failed)?;
-    writer
-        .write_all(&identity.slot_plaintext())
-        .map_err(failed)?;
+    writer.write_all(&identity.slot_plaintext()).map_err(failed)?;
     writer.finish().map_err(failed)?;
     Ok(slot)
 }
@@ -104,10 +96,7 @@ fn unseal<'a>(
     };
     let mut plaintext = Zeroizing::new(Vec::with_capacity(LIMITS.slot_plaintext + 1));
     let limit = LIMITS.slot_plaintext as u64 + 1;
-    reader
-        .take(limit)
-        .read_to_end(&mut plaintext)
-        .map_err(|_| damaged())?;
+    reader.take(limit).read_to_end(&mut plaintext).map_err(|_| damaged())?;
     ArchiveIdentity::from_slot(&plaintext).map(Some)
 }
 
@@ -129,13 +118,8 @@ mod tests {
     fn key() -> (Identity, Recipient) {
         let key = age::x25519::Identity::generate();
         let secret = key.to_string();
-        let identity = Identity::parse_file(secret.expose_secret())
-            .unwrap()
-            .remove(0);
-        (
-            identity,
-            Recipient::parse(&key.to_public().to_string()).unwrap(),
-        )
+        let identity = Identity::parse_file(secret.expose_secret()).unwrap().remove(0);
+        (identity, Recipient::parse(&key.to_public().to_string()).unwrap())
     }
 
     fn same(found: Option<ArchiveIdentity>, identity: &ArchiveIdentity) -> bool {
@@ -149,17 +133,10 @@ mod tests {
         let slot = seal_passphrase(&identity, &passphrase("correct"), 2).unwrap();
         assert!(slot.len() <= 1024);
         let keys = Keys::new().passphrase(passphrase("correct"));
-        assert!(same(
-            open(SlotKind::Passphrase, &slot, &keys).unwrap(),
-            &identity
-        ));
+        assert!(same(open(SlotKind::Passphrase, &slot, &keys).unwrap(), &identity));
         let keys = Keys::new().passphrase(passphrase("wrong"));
         assert!(open(SlotKind::Passphrase, &slot, &keys).unwrap().is_none());
-        assert!(
-            open(SlotKind::Passphrase, &slot, &Keys::new())
-                .unwrap()
-                .is_none()
-        );
+        assert!(open(SlotKind::Passphrase, &slot, &Keys::new()).unwrap().is_none());
     }
 
     #[test]
@@ -177,10 +154,7 @@ mod tests {
         let slot = seal_recipients(&identity, &recipients).unwrap();
         for key in [&keys[0], &keys[30]] {
             let keys = Keys::new().identities(vec![key.clone()]);
-            assert!(same(
-                open(SlotKind::Recipients, &slot, &keys).unwrap(),
-                &identity
-            ));
+            assert!(same(open(SlotKind::Recipients, &slot, &keys).unwrap(), &identity));
         }
         let keys = Keys::new().identities(vec![key().0]);
         assert!(open(SlotKind::Recipients, &slot, &keys).unwrap().is_none());
@@ -194,10 +168,7 @@ mod tests {
         let (identity, recipient) = key();
         let recipients = std::iter::once(recipient.as_age());
         let mut slot = Vec::new();
-        let mut writer = age::Encryptor::with_recipients(recipients)
-            .unwrap()
-            .wrap_output(&mut slot)
-            .unwrap();
+        let mut writer = age::Encryptor::with_recipients(recipients).unwrap().wrap_output(&mut slot).unwrap();
         writer.write_all(b"AGE-PLUGIN-OCBAKTEST-1QQQQ\n").unwrap();
         writer.finish().unwrap();
         let keys = Keys::new().identities(vec![identity]);

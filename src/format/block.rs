@@ -123,9 +123,7 @@ fn octal(digits: &[u8]) -> Option<u64> {
 }
 
 fn u128_be(bytes: &[u8]) -> Option<u128> {
-    bytes.iter().try_fold(0_u128, |value, byte| {
-        value.checked_mul(256)?.checked_add(u128::from(*byte))
-    })
+    bytes.iter().try_fold(0_u128, |value, byte| value.checked_mul(256)?.checked_add(u128::from(*byte)))
 }
 
 const NAME: usize = 0;

@@ -1,4 +1,4 @@
-//! The header of a zstd frame, read before anything is decompressed (spec §8.4; RFC 8878 §3.1.1).
+//! The header of a zstd frame, read before anything is decompressed (spec §8.4; RFC 8878, section 3.1.1).
 
 use crate::error::{Error, Result};
 
@@ -46,10 +46,7 @@ impl FrameHeader {
             (2, _) => u64::from(u32::from_le_bytes(*rest.first_chunk()?)),
             _ => u64::from_le_bytes(*rest.first_chunk()?),
         };
-        Some(Self {
-            content,
-            window: window.unwrap_or(content),
-        })
+        Some(Self { content, window: window.unwrap_or(content) })
     }
 }
 
@@ -62,9 +59,7 @@ mod tests {
     #[test]
     fn the_header_says_content_and_window() {
         let mut context = zstd::zstd_safe::CCtx::create();
-        context
-            .set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))
-            .unwrap();
+        context.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true)).unwrap();
         for length in [0_usize, 1, 255, 256, 70_000, 1 << 20] {
             let mut frame = Vec::with_capacity(zstd::zstd_safe::compress_bound(length));
             context.compress2(&mut frame, &vec![7; length]).unwrap();

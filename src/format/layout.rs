@@ -39,25 +39,15 @@ impl Layout {
         let mut places = Vec::new();
         for (name, member) in manifest.members() {
             let content = at.checked_add(BLOCK as u64).ok_or_else(too_long)?;
-            at = padded(member.length)
-                .and_then(|length| content.checked_add(length))
-                .ok_or_else(too_long)?;
-            places.push(Place {
-                name,
-                content,
-                member,
-            });
+            at = padded(member.length).and_then(|length| content.checked_add(length)).ok_or_else(too_long)?;
+            places.push(Place { name, content, member });
         }
         let length = at
             .checked_add(LIMITS.region as u64)
             .and_then(|end| end.checked_add(END as u64))
             .filter(|length| *length < LIMITS.length)
             .ok_or_else(too_long)?;
-        Ok(Self {
-            places,
-            tail: at,
-            length,
-        })
+        Ok(Self { places, tail: at, length })
     }
 
     /// Finds a member by name.
@@ -68,20 +58,8 @@ impl Layout {
 
 /// The header block of an outer member (§3.2).
 pub(crate) fn member_header(name: &str, length: u64) -> [u8; BLOCK] {
-    let size = if length < OCTAL_END {
-        octal_size(length)
-    } else {
-        base256_size(length)
-    };
-    Header {
-        name: name.as_bytes(),
-        mode: 0o600,
-        size,
-        mtime: MEMBER_TIME,
-        kind: b'0',
-        link: b"",
-    }
-    .encode()
+    let size = if length < OCTAL_END { octal_size(length) } else { base256_size(length) };
+    Header { name: name.as_bytes(), mode: 0o600, size, mtime: MEMBER_TIME, kind: b'0', link: b"" }.encode()
 }
 
 /// Length of the zero blocks that end a tar.

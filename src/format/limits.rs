@@ -54,10 +54,8 @@ pub(crate) struct Limits {
     pub(crate) mtime_seconds: i64,
 }
 
-impl Limits {
-    /// Longest compressed frame for a frame size.
-    pub(crate) fn compressed_frame(&self, frame_size: u32) -> u64 {
-        let size = u64::from(frame_size);
-        size.saturating_add(size >> 7).saturating_add(1024)
-    }
+/// Longest compressed frame for a frame size.
+pub(crate) fn compressed_frame(frame_size: u32) -> u64 {
+    let size = u64::from(frame_size);
+    size.saturating_add(size >> 7).saturating_add(1024)
 }

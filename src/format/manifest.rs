@@ -56,10 +56,7 @@ impl Manifest {
         if let Some(series) = self.series {
             text += &format!("series = \"{}\"\n", hex::encode(series));
         }
-        text += &format!(
-            "created = \"{}\"\nwriter = \"{}\"\nfeatures = []\n",
-            self.created, self.writer
-        );
+        text += &format!("created = \"{}\"\nwriter = \"{}\"\nfeatures = []\n", self.created, self.writer);
         for members in &self.payloads {
             let name = payload_name(members.role);
             text += &format!("\n[{}]\n", members.role);
@@ -85,16 +82,13 @@ impl Manifest {
             return Err(bad("is longer than 8 KiB"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| bad("is not UTF-8"))?;
-        let envelope: Envelope =
-            toml::from_str(text).map_err(|_| bad("is not the TOML expected"))?;
+        let envelope: Envelope = toml::from_str(text).map_err(|_| bad("is not the TOML expected"))?;
         // §6.2: format and version before anything else.
         if envelope.format != FORMAT {
             return Err(bad("names another format"));
         }
         if envelope.version != VERSION {
-            return Err(Error::UnsupportedVersion {
-                found: envelope.version,
-            });
+            return Err(Error::UnsupportedVersion { found: envelope.version });
         }
         if let Some(feature) = envelope.features.into_iter().next() {
             if !is_feature(&feature) {
@@ -103,9 +97,7 @@ impl Manifest {
             return Err(Error::UnsupportedFeature { feature });
         }
         let raw: Raw = toml::from_str(text).map_err(|_| bad("has other keys than version 1"))?;
-        let manifest = raw
-            .parse()
-            .ok_or_else(|| bad("has a value against the rules"))?;
+        let manifest = raw.parse().ok_or_else(|| bad("has a value against the rules"))?;
         // §6.1: what is not byte for byte the canonical form is refused.
         if manifest.encode() != text {
             return Err(bad("is not in canonical form"));
@@ -116,10 +108,7 @@ impl Manifest {
     /// The members after the head region, in order.
     pub(crate) fn members(&self) -> impl Iterator<Item = (String, Member)> + '_ {
         let payloads = self.payloads.iter().flat_map(|members| {
-            [
-                (payload_name(members.role), members.payload),
-                (index_name(members.role), members.index),
-            ]
+            [(payload_name(members.role), members.payload), (index_name(members.role), members.index)]
         });
         let parity = self.parity.map(|member| (PARITY_NAME.to_owned(), member));
         payloads.chain(parity)
@@ -146,30 +135,21 @@ fn encode_member(prefix: &str, name: &str, member: Member) -> String {
 
 fn is_feature(name: &str) -> bool {
     (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A plain string needs no escapes (§6.1).
 fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ` and a time that exists.
 fn is_time(text: &str) -> bool {
-    let shape = text
-        .bytes()
-        .zip(*b"0000-00-00T00:00:00Z")
-        .all(|pair| match pair {
-            (byte, b'0') => byte.is_ascii_digit(),
-            (byte, fixed) => byte == fixed,
-        });
-    let field = |at: usize| {
-        text.get(at..at.saturating_add(2))
-            .and_then(|digits| digits.parse::<u32>().ok())
-    };
+    let shape = text.bytes().zip(*b"0000-00-00T00:00:00Z").all(|pair| match pair {
+        (byte, b'0') => byte.is_ascii_digit(),
+        (byte, fixed) => byte == fixed,
+    });
+    let field = |at: usize| text.get(at..at.saturating_add(2)).and_then(|digits| digits.parse::<u32>().ok());
     let year = text.get(..4).and_then(|digits| digits.parse::<u32>().ok());
     let (Some(year), Some(month), Some(day)) = (year, field(5), field(8)) else {
         return false;
@@ -291,26 +271,15 @@ pub(crate) mod tests {
     use crate::format::entry::Role;
 
     pub(crate) fn sample() -> Manifest {
-        let member = |byte: u8| Member {
-            length: 1000 + u64::from(byte),
-            sha256: [byte; 32],
-        };
+        let member = |byte: u8| Member { length: 1000 + u64::from(byte), sha256: [byte; 32] };
         Manifest {
             archive: [0x8f; 16],
             series: Some([0x0d; 16]),
             created: "2026-11-22T05:48:58Z".to_owned(),
             writer: "ocbak 0.1.0".to_owned(),
             payloads: vec![
-                PayloadMembers {
-                    role: Role::State,
-                    payload: member(1),
-                    index: member(2),
-                },
-                PayloadMembers {
-                    role: Role::Workspace,
-                    payload: member(3),
-                    index: member(4),
-                },
+                PayloadMembers { role: Role::State, payload: member(1), index: member(2) },
+                PayloadMembers { role: Role::Workspace, payload: member(3), index: member(4) },
             ],
             parity: None,
         }
@@ -319,20 +288,11 @@ pub(crate) mod tests {
     #[test]
     fn a_manifest_comes_back() {
         let mut manifest = sample();
-        assert_eq!(
-            Manifest::decode(manifest.encode().as_bytes()).unwrap(),
-            manifest
-        );
+        assert_eq!(Manifest::decode(manifest.encode().as_bytes()).unwrap(), manifest);
         manifest.series = None;
         manifest.payloads.truncate(1);
-        manifest.parity = Some(Member {
-            length: 0,
-            sha256: [9; 32],
-        });
-        assert_eq!(
-            Manifest::decode(manifest.encode().as_bytes()).unwrap(),
-            manifest
-        );
+        manifest.parity = Some(Member { length: 0, sha256: [9; 32] });
+        assert_eq!(Manifest::decode(manifest.encode().as_bytes()).unwrap(), manifest);
     }
 
     #[test]
@@ -364,10 +324,9 @@ pub(crate) mod tests {
     #[test]
     fn a_later_version_or_feature_is_unsupported_not_malformed() {
         let text = sample().encode();
-        for (from, to) in [
-            ("version = 1", "version = 2\nnews = true"),
-            ("features = []", "features = [\"parity-2\"]"),
-        ] {
+        for (from, to) in
+            [("version = 1", "version = 2\nnews = true"), ("features = []", "features = [\"parity-2\"]")]
+        {
             let error = Manifest::decode(text.replacen(from, to, 1).as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{to}");
         }

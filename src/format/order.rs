@@ -31,12 +31,7 @@ impl EntryOrder {
                 )));
             }
         }
-        Ok(Self {
-            roots,
-            last: None,
-            open: Vec::new(),
-            entries: 0,
-        })
+        Ok(Self { roots, last: None, open: Vec::new(), entries: 0 })
     }
 
     /// Takes the next entry.
@@ -49,11 +44,7 @@ impl EntryOrder {
         if self.last.as_ref().is_some_and(|last| path <= last) {
             return Err(bad("is not after the one before it"));
         }
-        while self
-            .open
-            .last()
-            .is_some_and(|parent| !path.starts_with(parent))
-        {
+        while self.open.last().is_some_and(|parent| !path.starts_with(parent)) {
             self.open.pop();
         }
         if self.roots.binary_search(path).is_err() {
@@ -89,11 +80,7 @@ mod tests {
     }
 
     fn roots(names: &[&str]) -> Vec<Root> {
-        let root = |name: &&str| Root {
-            path: path(name),
-            source: b"/x".to_vec(),
-            agents: vec![],
-        };
+        let root = |name: &&str| Root { path: path(name), source: b"/x".to_vec(), agents: vec![] };
         names.iter().map(root).collect()
     }
 

@@ -36,25 +36,16 @@ impl Region {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(LIMITS.region);
         let mut digests = String::new();
-        let slots = self
-            .slots
-            .iter()
-            .map(|(kind, slot)| (slot_name(*kind), slot));
+        let slots = self.slots.iter().map(|(kind, slot)| (slot_name(*kind), slot));
         let members = [(MANIFEST, &self.manifest), (MAC, &self.mac)];
         for (name, content) in members.into_iter().chain(slots) {
             append(&mut bytes, name, content);
             digests += &format!("{}  {name}\n", hex::encode(Sha256::digest(content)));
         }
         append(&mut bytes, DIGESTS, digests.as_bytes());
-        let room = LIMITS
-            .region
-            .saturating_sub(bytes.len())
-            .saturating_sub(BLOCK);
+        let room = LIMITS.region.saturating_sub(bytes.len()).saturating_sub(BLOCK);
         if room < LIMITS.recovery_text {
-            let needed = bytes
-                .len()
-                .saturating_add(BLOCK)
-                .saturating_add(LIMITS.recovery_text);
+            let needed = bytes.len().saturating_add(BLOCK).saturating_add(LIMITS.recovery_text);
             return Err(Error::LimitExceeded {
                 what: "length of the header region".to_owned(),
                 limit: LIMITS.region as u64,
@@ -120,10 +111,7 @@ struct Copy {
 impl Copy {
     fn parse(which: &str, bytes: &[u8]) -> Self {
         match strict(bytes) {
-            Ok(members) => Self {
-                members,
-                problem: None,
-            },
+            Ok(members) => Self { members, problem: None },
             Err(what) => Self {
                 members: scan(bytes),
                 problem: Some(format!("the {which} copy of the header region {what}")),
@@ -147,10 +135,7 @@ fn strict(bytes: &[u8]) -> Result<Members, String> {
         };
         let end = at.saturating_add(BLOCK).saturating_add(content.len());
         let padded = end.saturating_add(padding(content.len() as u64));
-        if bytes
-            .get(end..padded)
-            .is_none_or(|zeros| zeros.iter().any(|&byte| byte != 0))
-        {
+        if bytes.get(end..padded).is_none_or(|zeros| zeros.iter().any(|&byte| byte != 0)) {
             return Err(format!("is damaged after `{name}`"));
         }
         at = padded;
@@ -178,9 +163,7 @@ fn strict(bytes: &[u8]) -> Result<Members, String> {
     }
     let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
     match names[..] {
-        [MANIFEST, MAC, PASSPHRASE | RECIPIENTS] | [MANIFEST, MAC, PASSPHRASE, RECIPIENTS] => {
-            Ok(members)
-        }
+        [MANIFEST, MAC, PASSPHRASE | RECIPIENTS] | [MANIFEST, MAC, PASSPHRASE, RECIPIENTS] => Ok(members),
         _ => Err("has other members than this format".to_owned()),
     }
 }
@@ -197,9 +180,7 @@ fn scan(bytes: &[u8]) -> Members {
 /// The member whose header block stands at `at`.
 fn member_at(bytes: &[u8], at: usize) -> Option<(&'static str, &[u8])> {
     let block: &[u8; BLOCK] = bytes.get(at..)?.first_chunk()?;
-    let name = NAMES
-        .into_iter()
-        .find(|name| name.as_bytes() == block::name(block))?;
+    let name = NAMES.into_iter().find(|name| name.as_bytes() == block::name(block))?;
     let size = block::size(block)?;
     // §3.2: the block is fully determined by name and length.
     if member_header(name, size) != *block {
@@ -263,10 +244,7 @@ mod tests {
         Region {
             manifest: b"manifest".to_vec(),
             mac: b"mac".to_vec(),
-            slots: vec![
-                (SlotKind::Passphrase, vec![1; 300]),
-                (SlotKind::Recipients, vec![2; 512]),
-            ],
+            slots: vec![(SlotKind::Passphrase, vec![1; 300]), (SlotKind::Recipients, vec![2; 512])],
         }
     }
 
@@ -305,10 +283,7 @@ mod tests {
                 let good = good();
                 assert_eq!(found.manifests[0], good.manifests[0], "byte {at}");
                 assert_eq!(found.macs[0], good.macs[0], "byte {at}");
-                assert!(
-                    good.slots.iter().all(|slot| found.slots.contains(slot)),
-                    "byte {at}"
-                );
+                assert!(good.slots.iter().all(|slot| found.slots.contains(slot)), "byte {at}");
                 assert!(found.some_intact);
             }
         }
@@ -354,10 +329,7 @@ mod tests {
         let mut swapped = sample();
         swapped.slots.reverse();
         let mut text = sample().encode().unwrap();
-        let at = text
-            .windows(8)
-            .position(|window| window == b"BACKUP.o")
-            .unwrap();
+        let at = text.windows(8).position(|window| window == b"BACKUP.o").unwrap();
         text[at] = b'b';
         for bytes in [none.encode().unwrap(), swapped.encode().unwrap(), text] {
             assert!(!Found::merge(&bytes, &bytes).some_intact);
@@ -368,10 +340,7 @@ mod tests {
     fn slots_that_do_not_fit_are_named() {
         let mut region = sample();
         region.slots[1].1 = vec![0; 32 * 1024];
-        assert_eq!(
-            region.encode().unwrap_err().kind(),
-            ErrorKind::LimitExceeded
-        );
+        assert_eq!(region.encode().unwrap_err().kind(), ErrorKind::LimitExceeded);
     }
 
     proptest! {

@@ -20,9 +20,9 @@ pub(crate) fn lookalike(head: &[u8]) -> Option<Lookalike> {
         _ if head.starts_with(b"age-encryption.org/") => Lookalike::Age,
         _ if head.starts_with(b"\x28\xb5\x2f\xfd") => Lookalike::Zstd,
         _ => match first_block {
-            Some(first) if first[257..].starts_with(b"ustar") => Lookalike::Tar {
-                first: sanitize(block::name(first)),
-            },
+            Some(first) if first[257..].starts_with(b"ustar") => {
+                Lookalike::Tar { first: sanitize(block::name(first)) }
+            }
             _ => Lookalike::Unknown,
         },
     })
@@ -42,9 +42,7 @@ mod tests {
         assert_eq!(lookalike(b"age-encryption.org/v1\n"), Some(Lookalike::Age));
         assert_eq!(lookalike(b"\x28\xb5\x2f\xfd\x04"), Some(Lookalike::Zstd));
         assert_eq!(lookalike(&[7; 600]), Some(Lookalike::Unknown));
-        let tar = Lookalike::Tar {
-            first: "notes/\\u{1b}".to_owned(),
-        };
+        let tar = Lookalike::Tar { first: "notes/\\u{1b}".to_owned() };
         assert_eq!(lookalike(&member_header("notes/\x1b", 1)), Some(tar));
         assert_eq!(lookalike(&member_header("ocbak/manifest.toml", 1)), None);
     }

@@ -26,16 +26,11 @@ pub(crate) fn encode(item: &Item<'_>) -> Result<Vec<u8>> {
         ItemKind::Symlink { target } => (b'2', target, 0),
         ItemKind::Hardlink { target } => (b'1', target.as_bytes(), 0),
     };
-    let octal_seconds = u64::try_from(item.mtime.seconds)
-        .ok()
-        .filter(|seconds| *seconds < OCTAL_END);
+    let octal_seconds = u64::try_from(item.mtime.seconds).ok().filter(|seconds| *seconds < OCTAL_END);
 
     let mut records = Vec::new();
     let long = |value: &[u8]| value.len() > SHORT;
-    if [name, link]
-        .iter()
-        .any(|value| long(value) && std::str::from_utf8(value).is_err())
-    {
+    if [name, link].iter().any(|value| long(value) && std::str::from_utf8(value).is_err()) {
         record(&mut records, "hdrcharset", b"BINARY");
     }
     if long(name) {
@@ -55,10 +50,7 @@ pub(crate) fn encode(item: &Item<'_>) -> Result<Vec<u8>> {
         record(&mut records, &key, &xattr.value);
     }
     if records.len() > LIMITS.pax_data {
-        return Err(Error::invalid(format!(
-            "`{}`: extended attributes of more than 1 MiB",
-            item.path
-        )));
+        return Err(Error::invalid(format!("`{}`: extended attributes of more than 1 MiB", item.path)));
     }
 
     let mut blocks = Vec::new();
@@ -73,10 +65,7 @@ pub(crate) fn encode(item: &Item<'_>) -> Result<Vec<u8>> {
         };
         blocks.extend_from_slice(&pax.encode());
         blocks.extend_from_slice(&records);
-        blocks.resize(
-            blocks.len().saturating_add(padding(records.len() as u64)),
-            0,
-        );
+        blocks.resize(blocks.len().saturating_add(padding(records.len() as u64)), 0);
     }
     let main = Header {
         name,
@@ -145,12 +134,7 @@ impl TarEntry {
                 .filter(|size| *size <= LIMITS.pax_data)
                 .ok_or_else(|| Error::malformed("tar: PAX data of more than 1 MiB"))?;
             let start = raw.len();
-            raw.resize(
-                start
-                    .saturating_add(size)
-                    .saturating_add(padding(size as u64)),
-                0,
-            );
+            raw.resize(start.saturating_add(size).saturating_add(padding(size as u64)), 0);
             tar.read_exact(&mut raw[start..]).map_err(ended)?;
             records = Records::parse(&raw[start..start.saturating_add(size)])
                 .ok_or_else(|| Error::malformed("tar: PAX records against the rules"))?;
@@ -159,8 +143,7 @@ impl TarEntry {
         }
         let mut entry = Self::understand(&main, records)?;
         entry.head = raw.len() as u64;
-        let again =
-            encode(&entry.item()).map_err(|error| Error::malformed(format!("tar: {error}")))?;
+        let again = encode(&entry.item()).map_err(|error| Error::malformed(format!("tar: {error}")))?;
         if again != raw {
             return Err(Error::malformed(format!(
                 "tar: the header of `{}` is not in canonical form",
@@ -174,9 +157,7 @@ impl TarEntry {
         let bad = |what: &str| Error::malformed(format!("tar: {what}"));
         let path = records.path.unwrap_or_else(|| block::name(main).to_vec());
         let path = ArchivePath::parse(&path)?;
-        let link = records
-            .linkpath
-            .unwrap_or_else(|| block::link(main).to_vec());
+        let link = records.linkpath.unwrap_or_else(|| block::link(main).to_vec());
         let size = match records.size {
             Some(size) => size,
             None => block::size(main).ok_or_else(|| bad("a size that is not octal"))?,
@@ -262,14 +243,10 @@ fn check(item: &Item<'_>) -> Result<(), &'static str> {
         }
         _ => {}
     }
-    if !item
-        .xattrs
-        .is_sorted_by(|a, b| a.name.as_bytes() < b.name.as_bytes())
-    {
+    if !item.xattrs.is_sorted_by(|a, b| a.name.as_bytes() < b.name.as_bytes()) {
         return Err("extended attributes out of order");
     }
-    let fits =
-        |name: &str| (1..=LIMITS.xattr_name).contains(&name.len()) && !name.contains(['=', '\0']);
+    let fits = |name: &str| (1..=LIMITS.xattr_name).contains(&name.len()) && !name.contains(['=', '\0']);
     if !item.xattrs.iter().all(|xattr| fits(&xattr.name)) {
         return Err("an extended attribute with a name against the rules");
     }
@@ -321,10 +298,9 @@ impl Records {
                 "linkpath" => records.linkpath = Some(value.to_vec()),
                 "size" => records.size = Some(decimal(text()?)?),
                 "mtime" => records.mtime = Some(Mtime::from_text(text()?)?),
-                _ => records.xattrs.push(Xattr {
-                    name: key.strip_prefix(XATTR)?.to_owned(),
-                    value: value.to_vec(),
-                }),
+                _ => records
+                    .xattrs
+                    .push(Xattr { name: key.strip_prefix(XATTR)?.to_owned(), value: value.to_vec() }),
             }
         }
         Some(records)

@@ -51,19 +51,11 @@ impl Mtime {
             0
         } else {
             let digits_only = fraction.bytes().all(|byte| byte.is_ascii_digit());
-            digits_only
-                .then(|| format!("{fraction:0<9}").parse::<u32>().ok())
-                .flatten()?
+            digits_only.then(|| format!("{fraction:0<9}").parse::<u32>().ok()).flatten()?
         };
         let time = match (negative, nanoseconds) {
-            (false, _) => Self {
-                seconds: whole,
-                nanoseconds,
-            },
-            (true, 0) => Self {
-                seconds: whole.checked_neg()?,
-                nanoseconds,
-            },
+            (false, _) => Self { seconds: whole, nanoseconds },
+            (true, 0) => Self { seconds: whole.checked_neg()?, nanoseconds },
             (true, _) => Self {
                 seconds: whole.checked_neg()?.checked_sub(1)?,
                 nanoseconds: NANOSECONDS.checked_sub(nanoseconds)?,
@@ -92,10 +84,7 @@ mod tests {
             ("-0.5", -1, 500_000_000),
             ("-1.25", -2, 750_000_000),
         ] {
-            let time = Mtime {
-                seconds,
-                nanoseconds,
-            };
+            let time = Mtime { seconds, nanoseconds };
             assert_eq!(time.to_text(), text);
             assert_eq!(Mtime::from_text(text), Some(time), "{text}");
         }

@@ -13,11 +13,7 @@ pub(crate) struct DigestWriter<W> {
 
 impl<W: Write> DigestWriter<W> {
     pub(crate) fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-            length: 0,
-        }
+        Self { inner, hash: Sha256::new(), length: 0 }
     }
 
     /// Returns the sink, the number of bytes and their digest.
@@ -50,12 +46,7 @@ pub(crate) struct DigestReader<R> {
 
 impl<R: Read> DigestReader<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-            position: 0,
-            hashed: 0,
-        }
+        Self { inner, hash: Sha256::new(), position: 0, hashed: 0 }
     }
 
     /// Returns the number of bytes hashed and their digest.
@@ -69,8 +60,8 @@ impl<R: Read> Read for DigestReader<R> {
         let count = self.inner.read(buffer)?;
         let end = self.position + count as u64;
         if self.position <= self.hashed && self.hashed < end {
-            // Less than `count`, which is a `usize`.
-            let known = (self.hashed - self.position) as usize;
+            // Less than `count`, so it fits.
+            let known = usize::try_from(self.hashed - self.position).unwrap_or(count);
             self.hash.update(&buffer[known..count]);
             self.hashed = end;
         }

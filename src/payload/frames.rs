@@ -50,23 +50,15 @@ impl FrameReader {
             let (to_worker, from_reader) = sync_channel::<Result<Job>>(1);
             let (to_caller, from_worker) = sync_channel(1);
             spawn("decompress", move || {
-                decompress(frame_size, &from_reader, &to_caller)
+                decompress(frame_size, &from_reader, &to_caller);
             })?;
             jobs.push(to_worker);
             results.push(from_worker);
         }
         let lengths = frame_lengths(index);
         let what = name.to_owned();
-        let reader = spawn("read", move || {
-            read(&identity, file, lengths, &jobs, member, &what)
-        })?;
-        Ok(Self {
-            workers: results,
-            received: 0,
-            current: Vec::new(),
-            position: 0,
-            reader: Some(reader),
-        })
+        let reader = spawn("read", move || read(&identity, file, lengths, &jobs, member, &what))?;
+        Ok(Self { workers: results, received: 0, current: Vec::new(), position: 0, reader: Some(reader) })
     }
 
     /// Fails unless all frames were read and the digest of the whole member held.
@@ -132,9 +124,7 @@ fn frame_lengths(index: &Index) -> Vec<(u32, u32)> {
     let frames = (0..).map_while(|number| index.frame(number));
     // Both are within the limits of a frame, far below 4 GiB.
     let small = |length: u64| u32::try_from(length).unwrap_or(u32::MAX);
-    frames
-        .map(|(range, length)| (small(range.end - range.start), small(length as u64)))
-        .collect()
+    frames.map(|(range, length)| (small(range.end - range.start), small(length as u64))).collect()
 }
 
 /// Decrypts frame after frame and deals them out.
@@ -157,20 +147,14 @@ fn read<R: Read + Seek>(
         }
     }
     let mut more = [0];
-    let beyond = decrypt
-        .read(&mut more)
-        .map_err(|error| Error::stream("read the archive", error))?;
+    let beyond = decrypt.read(&mut more).map_err(|error| Error::stream("read the archive", error))?;
     let (length, sha256) = file.finish();
     if beyond > 0 {
-        return Err(Error::malformed(format!(
-            "`{name}` is longer than its frames"
-        )));
+        return Err(Error::malformed(format!("`{name}` is longer than its frames")));
     }
     // §10 step 6: the whole ciphertext, not only the chunks that decrypted.
     if length != member.length || sha256 != member.sha256 {
-        return Err(Error::tampered(format!(
-            "`{name}` does not match its digest"
-        )));
+        return Err(Error::tampered(format!("`{name}` does not match its digest")));
     }
     Ok(())
 }

@@ -29,17 +29,10 @@ impl<'a, R: Read + Seek> RandomReader<'a, R> {
     /// # Errors
     ///
     /// Those of [`Decrypt`]; `Tampered` when the length is not that of the frames.
-    pub(crate) fn new(
-        identity: &ArchiveIdentity,
-        file: R,
-        name: &str,
-        index: &'a Index,
-    ) -> Result<Self> {
+    pub(crate) fn new(identity: &ArchiveIdentity, file: R, name: &str, index: &'a Index) -> Result<Self> {
         let mut decrypt = Decrypt::new(identity, file, name)?;
         if decrypt.authenticate_end()? != index.compressed() {
-            return Err(Error::tampered(format!(
-                "`{name}` has another length than its frames"
-            )));
+            return Err(Error::tampered(format!("`{name}` has another length than its frames")));
         }
         Ok(Self {
             decrypt,
@@ -60,23 +53,13 @@ impl<'a, R: Read + Seek> RandomReader<'a, R> {
         self.position = entry.offset;
         let found = TarEntry::decode(&mut self)?;
         let Some(found) = found.filter(|found| found.agrees_with(entry)) else {
-            return Err(Error::tampered(format!(
-                "entry `{}` is not as the index says",
-                entry.path
-            )));
+            return Err(Error::tampered(format!("entry `{}` is not as the index says", entry.path)));
         };
         let (left, sha256) = match entry.node {
             Node::File { size, sha256 } => (size, Some(sha256)),
             _ => (0, None),
         };
-        Ok(EntryContent {
-            tar: self,
-            entry,
-            xattrs: found.xattrs,
-            left,
-            sha256,
-            hash: Sha256::new(),
-        })
+        Ok(EntryContent { tar: self, entry, xattrs: found.xattrs, left, sha256, hash: Sha256::new() })
     }
 
     fn load(&mut self, number: u64) -> Result<()> {
@@ -92,12 +75,7 @@ impl<'a, R: Read + Seek> RandomReader<'a, R> {
         let mut compressed = vec![0; size];
         self.decrypt.seek_to(range.start)?;
         self.decrypt.fill(&mut compressed)?;
-        self.decompressor.decompress(
-            &compressed,
-            length,
-            self.index.frame_size,
-            &mut self.frame,
-        )?;
+        self.decompressor.decompress(&compressed, length, self.index.frame_size, &mut self.frame)?;
         self.number = Some(number);
         Ok(())
     }
@@ -111,8 +89,8 @@ impl<R: Read + Seek> Read for RandomReader<'_, R> {
         let size = u64::from(self.index.frame_size);
         self.load(self.position / size)?;
         // Within a frame, which is in memory.
-        let start = (self.position % size) as usize;
-        let rest = &self.frame[start..];
+        let start = usize::try_from(self.position % size).unwrap_or(usize::MAX);
+        let rest = self.frame.get(start..).unwrap_or_default();
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         self.position += count as u64;
@@ -139,9 +117,10 @@ impl<R: Read + Seek> Read for EntryContent<'_, R> {
         if self.left == 0 {
             let hash = std::mem::take(&mut self.hash).finalize();
             return match self.sha256.take() {
-                Some(expected) if expected != <[u8; 32]>::from(hash) => Err(Error::tampered(
-                    format!("`{}` does not match its hash in the index", self.entry.path),
-                )
+                Some(expected) if expected != <[u8; 32]>::from(hash) => Err(Error::tampered(format!(
+                    "`{}` does not match its hash in the index",
+                    self.entry.path
+                ))
                 .into()),
                 _ => Ok(0),
             };

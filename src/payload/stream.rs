@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::crypto::identity::ArchiveIdentity;
 use crate::error::{Error, Result};
+use crate::format::block::padding;
 use crate::format::entry::{Entry, Node, Xattr};
 use crate::format::index::Index;
 use crate::format::manifest::Member;
@@ -77,19 +78,12 @@ impl<'a> PayloadStream<'a> {
             .get(self.next)
             .filter(|entry| entry.offset == self.position && found.agrees_with(entry));
         let Some(entry) = entry else {
-            return Err(Error::tampered(format!(
-                "entry `{}` is not as the index says",
-                found.path
-            )));
+            return Err(Error::tampered(format!("entry `{}` is not as the index says", found.path)));
         };
         self.next += 1;
         self.position += found.head;
         if let Node::File { size, .. } = entry.node {
-            self.file = Some(File {
-                entry,
-                left: size,
-                hash: Sha256::new(),
-            });
+            self.file = Some(File { entry, left: size, hash: Sha256::new() });
         }
         Ok(Some((entry, found.xattrs)))
     }
@@ -112,19 +106,13 @@ impl<'a> PayloadStream<'a> {
             self.position += count as u64;
             return Ok(count);
         }
-        let File { entry, hash, .. } = self
-            .file
-            .take()
-            .ok_or_else(|| Error::malformed("no file"))?;
+        let File { entry, hash, .. } = self.file.take().ok_or_else(|| Error::malformed("no file"))?;
         self.pad(entry)?;
         let Node::File { sha256, .. } = entry.node else {
             return Ok(0);
         };
         if sha256 != <[u8; 32]>::from(hash.finalize()) {
-            return Err(Error::tampered(format!(
-                "`{}` does not match its hash in the index",
-                entry.path
-            )));
+            return Err(Error::tampered(format!("`{}` does not match its hash in the index", entry.path)));
         }
         Ok(0)
     }
@@ -145,17 +133,11 @@ impl<'a> PayloadStream<'a> {
     /// Reads the zeros after a content.
     fn pad(&mut self, entry: &Entry) -> Result<()> {
         let mut zeros = [0; 512];
-        let over = (self.position % 512) as usize;
-        let padding = &mut zeros[..(512 - over) % 512];
-        self.tar
-            .read_exact(padding)
-            .map_err(|_| Error::malformed("tar: ends in the middle of an entry"))?;
+        let padding = &mut zeros[..padding(self.position)];
+        self.tar.read_exact(padding).map_err(|_| Error::malformed("tar: ends in the middle of an entry"))?;
         self.position += padding.len() as u64;
         if padding.iter().any(|&byte| byte != 0) {
-            return Err(Error::malformed(format!(
-                "tar: the padding of `{}` is not zero",
-                entry.path
-            )));
+            return Err(Error::malformed(format!("tar: the padding of `{}` is not zero", entry.path)));
         }
         Ok(())
     }

@@ -58,11 +58,7 @@ impl<W: Write + Send + 'static> PayloadWriter<W> {
     /// # Errors
     ///
     /// Those of the sink; `Invalid` for a level that is not known.
-    pub(crate) fn new(
-        identity: &ArchiveIdentity,
-        sink: W,
-        options: PayloadOptions,
-    ) -> Result<Self> {
+    pub(crate) fn new(identity: &ArchiveIdentity, sink: W, options: PayloadOptions) -> Result<Self> {
         let encrypt = Encrypt::new(identity, DigestWriter::new(sink))?;
         let (give_back, free) = channel();
         let mut senders = Vec::new();
@@ -177,10 +173,7 @@ impl<W: Write + Send + 'static> PayloadWriter<W> {
         let full = mem::replace(&mut self.frame, next);
         let turn = self.sent % self.workers.len().max(1);
         self.sent += 1;
-        let sent = self
-            .workers
-            .get(turn)
-            .map(|worker| worker.send(full).is_ok());
+        let sent = self.workers.get(turn).map(|worker| worker.send(full).is_ok());
         if sent == Some(true) {
             return Ok(());
         }
@@ -241,18 +234,11 @@ fn write<W: Write>(
             break;
         };
         let frame = frame?;
-        encrypt
-            .write_all(&frame)
-            .map_err(|error| Error::stream("write the archive", error))?;
+        encrypt.write_all(&frame).map_err(|error| Error::stream("write the archive", error))?;
         frames.push(frame.len() as u64);
     }
     let (sink, length, sha256) = encrypt.finish()?.finish();
-    Ok(Written {
-        sink,
-        frames,
-        length,
-        sha256,
-    })
+    Ok(Written { sink, frames, length, sha256 })
 }
 
 pub(super) fn spawn<T: Send + 'static>(

@@ -8,9 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::format::entry::{
-    Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source,
-};
+use crate::format::entry::{Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
 use crate::format::limits::LIMITS;
 use crate::format::text::unhex;
 use crate::path::ArchivePath;
@@ -80,9 +78,7 @@ impl Line {
                     detail: Cow::Borrowed(&noted.detail),
                 })
             }
-            Self::Frames(frames) => serde_json::to_vec(&RawFrames {
-                frames: Cow::Borrowed(frames),
-            }),
+            Self::Frames(frames) => serde_json::to_vec(&RawFrames { frames: Cow::Borrowed(frames) }),
             Self::Totals(totals) => serde_json::to_vec(totals),
         };
         let mut bytes = json.map_err(|_| Error::invalid("index: a line that JSON cannot hold"))?;
@@ -106,9 +102,7 @@ impl Line {
         if again.strip_suffix(b"\n") == Some(bytes) {
             Ok(line)
         } else {
-            Err(Error::malformed(
-                "index: a line that is not in canonical form",
-            ))
+            Err(Error::malformed("index: a line that is not in canonical form"))
         }
     }
 
@@ -131,12 +125,7 @@ impl Line {
                 detail: detail(raw.detail)?,
             })
         } else if key.starts_with(b"frames") {
-            Self::Frames(
-                serde_json::from_slice::<RawFrames>(bytes)
-                    .ok()?
-                    .frames
-                    .into_owned(),
-            )
+            Self::Frames(serde_json::from_slice::<RawFrames>(bytes).ok()?.frames.into_owned())
         } else if key.starts_with(b"entries") {
             Self::Totals(serde_json::from_slice(bytes).ok()?)
         } else {
@@ -270,10 +259,7 @@ impl<'a> RawHead<'a> {
             archive: unhex(&self.archive)?,
             role: self.role,
             frame_size,
-            source: Source {
-                roots,
-                facts: self.facts.into_owned(),
-            },
+            source: Source { roots, facts: self.facts.into_owned() },
         })
     }
 }
@@ -315,19 +301,18 @@ impl<'a> RawEntry<'a> {
     fn parse(self) -> Option<Entry> {
         let no_target = self.target.is_none() && self.target_base64.is_none();
         let node = match (self.kind, self.size, self.sha256) {
-            (Kind::File, Some(size), Some(sha256)) if no_target => Node::File {
-                size,
-                sha256: unhex(&sha256)?,
-            },
+            (Kind::File, Some(size), Some(sha256)) if no_target => {
+                Node::File { size, sha256: unhex(&sha256)? }
+            }
             (Kind::Directory, None, None) if no_target => Node::Directory,
             (Kind::Symlink, None, None) => {
                 let target = bytes(self.target, self.target_base64)?;
                 let fits = (1..=LIMITS.link_target).contains(&target.len()) && !target.contains(&0);
                 fits.then_some(Node::Symlink { target })?
             }
-            (Kind::Hardlink, None, None) => Node::Hardlink {
-                target: archive_path(self.target, self.target_base64)?,
-            },
+            (Kind::Hardlink, None, None) => {
+                Node::Hardlink { target: archive_path(self.target, self.target_base64)? }
+            }
             _ => return None,
         };
         let digits = self.mode.len() == 4 && self.mode.bytes().all(|byte| byte.is_ascii_digit());
@@ -375,14 +360,11 @@ pub(crate) fn root_path(text: &str, role: Role) -> Option<ArchivePath> {
     };
     let known = match (role, text.split_once('/')) {
         (Role::State, None) => matches!(text, "config" | "env" | "state"),
-        (Role::State, Some(("agent", name))) => id(name),
         (Role::State, Some(("include", number))) => crate::format::text::decimal(number).is_some(),
-        (Role::Workspace, Some(("workspace", name))) => id(name),
+        (Role::State, Some(("agent", name))) | (Role::Workspace, Some(("workspace", name))) => id(name),
         _ => false,
     };
-    known
-        .then(|| ArchivePath::parse(text.as_bytes()).ok())
-        .flatten()
+    known.then(|| ArchivePath::parse(text.as_bytes()).ok()).flatten()
 }
 
 macro_rules! words {

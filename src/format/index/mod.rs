@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Noted, Role, Skipped, Source};
 use crate::format::index::line::{Head, Line, Totals};
 use crate::format::layout::END;
-use crate::format::limits::LIMITS;
+use crate::format::limits::{LIMITS, compressed_frame};
 use crate::format::order::EntryOrder;
 use crate::path::ArchivePath;
 
@@ -48,9 +48,7 @@ impl Index {
             return Err(Error::malformed("index: does not begin with its head"));
         };
         if head.archive != *archive || head.role != role {
-            return Err(Error::tampered(
-                "index: belongs to another archive or payload",
-            ));
+            return Err(Error::tampered("index: belongs to another archive or payload"));
         }
         let mut parser = Parser::new(head)?;
         loop {
@@ -72,10 +70,7 @@ impl Index {
     /// Finds an entry by name.
     #[must_use]
     pub fn find(&self, path: &ArchivePath) -> Option<&Entry> {
-        let at = self
-            .entries
-            .binary_search_by(|entry| entry.path.cmp(path))
-            .ok()?;
+        let at = self.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
         self.entries.get(at)
     }
 
@@ -100,9 +95,7 @@ impl Index {
     /// Whether something should have been stored and was not, or should be looked at.
     #[must_use]
     pub fn needs_attention(&self) -> bool {
-        self.skipped
-            .iter()
-            .any(|skipped| skipped.why.needs_attention())
+        self.skipped.iter().any(|skipped| skipped.why.needs_attention())
             || self.noted.iter().any(|noted| noted.why.needs_attention())
     }
 }
@@ -131,12 +124,7 @@ impl Parser {
             frame_ends: Vec::new(),
             tar: 0,
         };
-        Ok(Self {
-            index,
-            order,
-            free: 0,
-            frames_ended: false,
-        })
+        Ok(Self { index, order, free: 0, frames_ended: false })
     }
 
     fn take(&mut self, line: Line) -> Result<()> {
@@ -153,30 +141,21 @@ impl Parser {
                 Ok(())
             }
             Line::Frames(lengths) if !self.frames_ended => self.frames(&lengths),
-            _ => Err(Error::malformed(
-                "index: a line where none of its kind may stand",
-            )),
+            _ => Err(Error::malformed("index: a line where none of its kind may stand")),
         }
     }
 
     fn entry(&mut self, entry: Entry) -> Result<()> {
-        self.order
-            .accept(&entry.path, entry.node == Node::Directory)?;
+        self.order.accept(&entry.path, entry.node == Node::Directory)?;
         let bad = |what: &str| Err(Error::malformed(format!("index: `{}` {what}", entry.path)));
         let exact = self.index.entries.is_empty();
-        if entry.offset < self.free
-            || (exact && entry.offset != 0)
-            || !entry.offset.is_multiple_of(512)
-        {
+        if entry.offset < self.free || (exact && entry.offset != 0) || !entry.offset.is_multiple_of(512) {
             return bad("has an offset against the rules");
         }
         let size = match &entry.node {
             Node::File { size, .. } => *size,
             Node::Hardlink { target } => {
-                if !matches!(
-                    self.index.find(target).map(|entry| &entry.node),
-                    Some(Node::File { .. })
-                ) {
+                if !matches!(self.index.find(target).map(|entry| &entry.node), Some(Node::File { .. })) {
                     return bad("is a hard link to something that is not a file before it");
                 }
                 0
@@ -197,7 +176,7 @@ impl Parser {
 
     fn frames(&mut self, lengths: &[u64]) -> Result<()> {
         let full = lengths.len() == LIMITS.frames_in_line;
-        let most = LIMITS.compressed_frame(self.index.frame_size);
+        let most = compressed_frame(self.index.frame_size);
         let mut end = self.index.compressed();
         if lengths.is_empty() || lengths.len() > LIMITS.frames_in_line {
             return Err(Error::malformed("index: a frame line of a wrong length"));
@@ -206,9 +185,8 @@ impl Parser {
             if *length > most {
                 return Err(Error::malformed("index: a frame longer than the limit"));
             }
-            end = end
-                .checked_add(*length)
-                .ok_or_else(|| Error::malformed("index: frames beyond any file"))?;
+            end =
+                end.checked_add(*length).ok_or_else(|| Error::malformed("index: frames beyond any file"))?;
             self.index.frame_ends.push(end);
         }
         self.frames_ended = !full;
@@ -229,9 +207,7 @@ impl Parser {
             && frames == count(self.index.frame_ends.len())
             && frames < LIMITS.frames;
         if !counted {
-            return Err(Error::malformed(
-                "index: totals that are not those of its lines",
-            ));
+            return Err(Error::malformed("index: totals that are not those of its lines"));
         }
         self.index.tar = totals.tar;
         Ok(self.index)
@@ -241,9 +217,7 @@ impl Parser {
 fn next_line(lines: &mut impl BufRead, text: &mut Vec<u8>) -> Result<Option<Line>> {
     text.clear();
     loop {
-        let buffer = lines
-            .fill_buf()
-            .map_err(|error| Error::stream("read the index", error))?;
+        let buffer = lines.fill_buf().map_err(|error| Error::stream("read the index", error))?;
         if buffer.is_empty() {
             return if text.is_empty() {
                 Ok(None)

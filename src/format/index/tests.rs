@@ -5,9 +5,7 @@ use proptest::prelude::*;
 use super::line::{Head, Line, Totals};
 use super::{Index, next_line};
 use crate::error::ErrorKind;
-use crate::format::entry::{
-    Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source,
-};
+use crate::format::entry::{Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
 use crate::path::ArchivePath;
 
 fn path(bytes: &[u8]) -> ArchivePath {
@@ -18,20 +16,14 @@ fn entry(name: &[u8], offset: u64, node: Node) -> Line {
     Line::Entry(Entry {
         path: path(name),
         mode: 0o700,
-        mtime: Mtime {
-            seconds: 7,
-            nanoseconds: 500_000_000,
-        },
+        mtime: Mtime { seconds: 7, nanoseconds: 500_000_000 },
         offset,
         node,
     })
 }
 
 fn sample() -> Vec<Line> {
-    let file = Node::File {
-        size: 5,
-        sha256: [1; 32],
-    };
+    let file = Node::File { size: 5, sha256: [1; 32] };
     vec![
         Line::Head(Head {
             archive: [7; 16],
@@ -53,41 +45,20 @@ fn sample() -> Vec<Line> {
             why: NoteReason::Changed,
             detail: "grew".to_owned(),
         }),
-        entry(
-            b"state/b\xff",
-            3072,
-            Node::Hardlink {
-                target: path(b"state/a\n\x7f"),
-            },
-        ),
-        entry(
-            b"state/c",
-            4096,
-            Node::Symlink {
-                target: b"\xfe".to_vec(),
-            },
-        ),
+        entry(b"state/b\xff", 3072, Node::Hardlink { target: path(b"state/a\n\x7f") }),
+        entry(b"state/c", 4096, Node::Symlink { target: b"\xfe".to_vec() }),
         Line::Skipped(Skipped {
             path: path(b"state/d"),
             why: SkipReason::Unreadable,
             detail: "permission denied".to_owned(),
         }),
         Line::Frames(vec![900]),
-        Line::Totals(Totals {
-            entries: 4,
-            skipped: 1,
-            noted: 1,
-            content: 5,
-            tar: 5632,
-        }),
+        Line::Totals(Totals { entries: 4, skipped: 1, noted: 1, content: 5, tar: 5632 }),
     ]
 }
 
 fn encode(lines: &[Line]) -> Vec<u8> {
-    lines
-        .iter()
-        .flat_map(|line| line.encode().unwrap())
-        .collect()
+    lines.iter().flat_map(|line| line.encode().unwrap()).collect()
 }
 
 fn read(lines: &[Line]) -> crate::Result<Index> {
@@ -121,7 +92,8 @@ fn the_text_is_the_one_of_the_spec() {
 
 #[test]
 fn lines_against_the_rules_are_refused() {
-    let cases: [(&str, fn(&mut Vec<Line>)); 12] = [
+    type Change = fn(&mut Vec<Line>);
+    let cases: [(&str, Change); 12] = [
         ("no head", |lines| drop(lines.remove(0))),
         ("no totals", |lines| drop(lines.pop())),
         ("two totals", |lines| lines.push(lines[8].clone())),
@@ -132,32 +104,15 @@ fn lines_against_the_rules_are_refused() {
         ("a missing entry", |lines| drop(lines.remove(5))),
         ("a missing remark", |lines| drop(lines.remove(6))),
         ("a hard link before its file", |lines| {
-            lines.insert(
-                2,
-                entry(
-                    b"state/0",
-                    512,
-                    Node::Hardlink {
-                        target: path(b"state/a\n\x7f"),
-                    },
-                ),
-            );
+            lines.insert(2, entry(b"state/0", 512, Node::Hardlink { target: path(b"state/a\n\x7f") }));
         }),
-        ("an overlap", |lines| {
-            lines[4] = entry(b"state/b", 2048, Node::Directory)
-        }),
-        ("an odd offset", |lines| {
-            lines[5] = entry(b"state/c", 4097, Node::Directory)
-        }),
+        ("an overlap", |lines| lines[4] = entry(b"state/b", 2048, Node::Directory)),
+        ("an odd offset", |lines| lines[5] = entry(b"state/c", 4097, Node::Directory)),
     ];
     for (name, change) in cases {
         let mut lines = sample();
         change(&mut lines);
-        assert_eq!(
-            read(&lines).unwrap_err().kind(),
-            ErrorKind::Malformed,
-            "{name}"
-        );
+        assert_eq!(read(&lines).unwrap_err().kind(), ErrorKind::Malformed, "{name}");
     }
 }
 
