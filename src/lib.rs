@@ -29,6 +29,7 @@ mod crypto;
 mod error;
 mod format;
 mod observer;
+mod openclaw;
 mod path;
 mod payload;
 
@@ -45,5 +46,6 @@ pub use format::index::Index;
 pub use format::manifest::{Manifest, Member, PayloadMembers};
 pub use format::region::SlotKind;
 pub use observer::{Observer, Silent};
+pub use openclaw::{AgentDir, Environment, Installation, Search, Workspace};
 pub use path::{ArchivePath, sanitize};
 pub use payload::stream::PayloadStream;

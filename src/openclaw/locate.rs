@@ -1,0 +1,402 @@
+//! Finds an installation: home, state directory, configuration, profile.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf, absolute};
+
+use crate::error::{Error, Result};
+use crate::openclaw::config::Config;
+use crate::openclaw::environment::{Environment, expand};
+use crate::openclaw::workspaces::{self, AgentDir, Place, Workspace};
+
+/// What the user says about where to look; each part wins over the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Home directory.
+    pub home: Option<PathBuf>,
+    /// State directory.
+    pub state_dir: Option<PathBuf>,
+    /// Configuration file.
+    pub config: Option<PathBuf>,
+    /// Profile, whose state directory is `<home>/.openclaw-NAME`.
+    pub profile: Option<String>,
+}
+
+/// An OpenClaw installation on this machine.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// Home directory.
+    pub home: PathBuf,
+    /// State directory; exists.
+    pub state_dir: PathBuf,
+    /// Configuration file, where there is one.
+    pub config: Option<PathBuf>,
+    /// Profile, where it is not the default one.
+    pub profile: Option<String>,
+    /// Release that wrote the configuration last.
+    pub openclaw_version: Option<String>,
+    /// Name of the user, as the environment has it.
+    pub user: Option<String>,
+    /// Workspaces of all agents, each directory once.
+    pub workspaces: Vec<Workspace>,
+    /// Agents' private directories outside the state directory.
+    pub agent_dirs: Vec<AgentDir>,
+    /// Environment file of the gateway's service, where there is one.
+    pub gateway_env: Option<PathBuf>,
+    /// What a person should look at, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Installation {
+    /// Finds the installation.
+    ///
+    /// The environment describes one installation; where the options lead to another state
+    /// directory, its variables for the finer places (`OPENCLAW_CONFIG_PATH`,
+    /// `OPENCLAW_WORKSPACE_DIR`) do not count.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no home, no state directory or no file at
+    /// `search.config`; [`Invalid`](crate::ErrorKind::Invalid) for an impossible profile;
+    /// [`Io`](crate::ErrorKind::Io) when the state directory cannot be looked at.
+    pub fn locate(search: &Search, environment: &Environment) -> Result<Self> {
+        let surroundings = environment.home();
+        let home = match (&search.home, &surroundings) {
+            (Some(home), _) | (None, Some(home)) => full(home)?,
+            (None, None) => {
+                return Err(Error::NotFound {
+                    what: "no home directory is set".to_owned(),
+                });
+            }
+        };
+        let profile = search.profile.as_deref().map(parse_profile).transpose()?;
+        let profile = profile.flatten();
+        let same_home = search.home.is_none() || surroundings.as_ref() == Some(&home);
+        let usual = full(&usual_state_dir(&home, environment, same_home))?;
+        let state_dir = match (&search.state_dir, &profile) {
+            (Some(given), _) => full(given)?,
+            (None, Some(name)) => home.join(format!(".openclaw-{name}")),
+            (None, None) => usual.clone(),
+        };
+        must_be_directory(&state_dir)?;
+        let variable = |name| {
+            let counts = same_home && state_dir == usual;
+            environment.value(name).filter(|_| counts)
+        };
+
+        let mut warnings = Vec::new();
+        let chosen = search.state_dir.is_some() || profile.is_some();
+        let config = find_config(
+            search,
+            variable("OPENCLAW_CONFIG_PATH"),
+            &home,
+            &state_dir,
+            chosen,
+            &mut warnings,
+        )?;
+        let settings = match config.as_deref().map(Config::read) {
+            Some(Ok(settings)) => settings,
+            Some(Err(problem)) => {
+                warnings.push(problem);
+                Config::default()
+            }
+            None => Config::default(),
+        };
+        let profile = profile
+            .or_else(|| profile_of(&state_dir))
+            .or_else(|| parse_profile(variable("OPENCLAW_PROFILE")?.to_str()?).ok()?);
+        let place = Place {
+            home: &home,
+            state_dir: &state_dir,
+            default_profile: profile.is_none(),
+            default_workspace: variable("OPENCLAW_WORKSPACE_DIR")
+                .map(|value| full(&expand(&value, &home)))
+                .transpose()?,
+        };
+        let found = workspaces::find(&settings, &place, &mut warnings);
+        // The service's file stands for the home, not for a state directory elsewhere.
+        let belongs_to_home = state_dir == usual || state_dir.parent() == Some(&home);
+        let gateway_env = home.join(".config/openclaw/gateway.env");
+        let gateway_env = (belongs_to_home && gateway_env.is_file()).then_some(gateway_env);
+        Ok(Self {
+            user: environment.user(),
+            openclaw_version: settings.version,
+            workspaces: found.workspaces,
+            agent_dirs: found.agent_dirs,
+            home,
+            state_dir,
+            config,
+            profile,
+            gateway_env,
+            warnings,
+        })
+    }
+}
+
+/// Name, below the state directory, of the database that all agents share.
+pub(crate) const SHARED_DATABASE: &str = "state/openclaw.sqlite";
+
+/// OpenClaw: the variable, else the first default directory that exists, else the first one.
+fn usual_state_dir(home: &Path, environment: &Environment, same_home: bool) -> PathBuf {
+    let variable = ["OPENCLAW_STATE_DIR", "CLAWDBOT_STATE_DIR"]
+        .iter()
+        .find_map(|name| environment.value(name))
+        .filter(|_| same_home);
+    if let Some(value) = variable {
+        return expand(&value, home);
+    }
+    STATE_DIRS
+        .iter()
+        .map(|name| home.join(name))
+        .find(|path| path.is_dir())
+        .unwrap_or_else(|| home.join(STATE_DIRS[0]))
+}
+
+/// OpenClaw: the named file, else the first of the state directory, else of the default directories.
+fn find_config(
+    search: &Search,
+    variable: Option<OsString>,
+    home: &Path,
+    state_dir: &Path,
+    chosen: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Option<PathBuf>> {
+    if let Some(given) = &search.config {
+        if !given.is_file() {
+            return Err(Error::NotFound {
+                what: format!("no configuration file at `{}`", given.display()),
+            });
+        }
+        return Ok(Some(full(given)?));
+    }
+    if let Some(value) = variable {
+        let named = full(&expand(&value, home))?;
+        if named.is_file() {
+            return Ok(Some(named));
+        }
+        warnings.push(format!(
+            "no configuration file at `{}`, which OPENCLAW_CONFIG_PATH names",
+            named.display()
+        ));
+    }
+    let own = CONFIG_NAMES.iter().map(|name| state_dir.join(name));
+    // A state directory that the user chose has its own configuration or none.
+    let others = STATE_DIRS.iter().filter(|_| !chosen).flat_map(|directory| {
+        CONFIG_NAMES
+            .iter()
+            .map(move |name| home.join(directory).join(name))
+    });
+    Ok(own.chain(others).find(|path| path.is_file()))
+}
+
+/// OpenClaw: `^[a-z0-9][a-z0-9_-]{0,63}$` whatever the case; `default` is none.
+fn parse_profile(name: &str) -> Result<Option<String>> {
+    let lower = name.to_ascii_lowercase();
+    let good = (1..=64).contains(&lower.len())
+        && lower
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9') || matches!(byte, b'_' | b'-'))
+        && !lower.starts_with(['_', '-']);
+    if !good {
+        return Err(Error::invalid(format!(
+            "`{}` is no name of a profile",
+            name.escape_debug()
+        )));
+    }
+    Ok((lower != "default").then(|| name.to_owned()))
+}
+
+/// The profile that a state directory's name tells.
+fn profile_of(state_dir: &Path) -> Option<String> {
+    let name = state_dir.file_name()?.to_str()?;
+    parse_profile(name.strip_prefix(".openclaw-")?).ok()?
+}
+
+fn must_be_directory(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(facts) if facts.is_dir() => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("open", path, error))
+        }
+        _ => Err(Error::NotFound {
+            what: format!("no OpenClaw state directory at `{}`", path.display()),
+        }),
+    }
+}
+
+fn full(path: &Path) -> Result<PathBuf> {
+    absolute(path).map_err(|error| Error::io("resolve", path, error))
+}
+
+/// Default state directories, newest first.
+const STATE_DIRS: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];
+const CONFIG_NAMES: [&str; 2] = ["openclaw.json", "clawdbot.json"];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+
+    use super::{Installation, Search};
+    use crate::ErrorKind;
+    use crate::openclaw::Environment;
+
+    fn home(directories: &[&str]) -> (TempDir, Environment) {
+        let home = tempfile::tempdir().unwrap();
+        for directory in directories {
+            fs::create_dir_all(home.path().join(directory)).unwrap();
+        }
+        let environment = Environment::empty().with("HOME", home.path());
+        (home, environment)
+    }
+
+    fn locate(search: &Search, environment: &Environment) -> Installation {
+        Installation::locate(search, environment).unwrap()
+    }
+
+    #[test]
+    fn the_state_directory_follows_the_precedence() {
+        let (home, environment) = home(&[".clawdbot", ".moltbot", ".openclaw-work", "other"]);
+        let at = |name: &str| home.path().join(name);
+        let usual = locate(&Search::default(), &environment);
+        assert_eq!(usual.state_dir, at(".clawdbot"));
+        assert_eq!(usual.profile, None);
+        fs::create_dir(at(".openclaw")).unwrap();
+        let usual = locate(&Search::default(), &environment);
+        assert_eq!(usual.state_dir, at(".openclaw"));
+        let environment = environment.with("OPENCLAW_STATE_DIR", "~/other");
+        let variable = locate(&Search::default(), &environment);
+        assert_eq!(variable.state_dir, at("other"));
+        let search = Search {
+            profile: Some("work".to_owned()),
+            ..Search::default()
+        };
+        let profile = locate(&search, &environment);
+        assert_eq!(profile.state_dir, at(".openclaw-work"));
+        assert_eq!(profile.profile.as_deref(), Some("work"));
+        let search = Search {
+            state_dir: Some(at(".moltbot")),
+            ..search
+        };
+        assert_eq!(locate(&search, &environment).state_dir, at(".moltbot"));
+    }
+
+    #[test]
+    fn another_home_is_another_installation_than_the_variables_name() {
+        let (ours, environment) = home(&[".openclaw", "ours"]);
+        let (theirs, _) = home(&[".openclaw"]);
+        let environment = environment
+            .with("OPENCLAW_STATE_DIR", ours.path().join("ours"))
+            .with("OPENCLAW_WORKSPACE_DIR", ours.path());
+        let search = Search {
+            home: Some(theirs.path().to_owned()),
+            ..Search::default()
+        };
+        let found = locate(&search, &environment);
+        assert_eq!(found.state_dir, theirs.path().join(".openclaw"));
+        assert!(
+            found
+                .workspaces
+                .iter()
+                .all(|workspace| { workspace.path.starts_with(theirs.path()) })
+        );
+    }
+
+    #[test]
+    fn the_configuration_follows_the_precedence() {
+        let (home, environment) = home(&[".openclaw", "state"]);
+        let write = |name: &str| fs::write(home.path().join(name), "{}").unwrap();
+        let config = |search: &Search, environment: &Environment| {
+            let found = locate(search, environment).config?;
+            let below = found.strip_prefix(home.path()).unwrap();
+            Some(below.to_str().unwrap().to_owned())
+        };
+        let search = Search::default();
+        assert_eq!(config(&search, &environment), None);
+        write(".openclaw/clawdbot.json");
+        let elsewhere = environment
+            .clone()
+            .with("OPENCLAW_STATE_DIR", home.path().join("state"));
+        assert_eq!(
+            config(&search, &elsewhere).as_deref(),
+            Some(".openclaw/clawdbot.json")
+        );
+        let chosen = Search {
+            state_dir: Some(home.path().join("state")),
+            ..Search::default()
+        };
+        assert_eq!(config(&chosen, &environment), None);
+        write(".openclaw/openclaw.json");
+        assert_eq!(
+            config(&search, &environment).as_deref(),
+            Some(".openclaw/openclaw.json")
+        );
+        write("named.json");
+        let named = environment.with("OPENCLAW_CONFIG_PATH", "~/named.json");
+        assert_eq!(config(&search, &named).as_deref(), Some("named.json"));
+        write("given.json");
+        let given = Search {
+            config: Some(home.path().join("given.json")),
+            ..Search::default()
+        };
+        assert_eq!(config(&given, &named).as_deref(), Some("given.json"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let (home, environment) = home(&[]);
+        let missing = Installation::locate(&Search::default(), &environment).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        assert!(missing.to_string().contains("no OpenClaw state directory"));
+        let nowhere = Installation::locate(&Search::default(), &Environment::empty());
+        assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::NotFound);
+        fs::create_dir(home.path().join(".openclaw")).unwrap();
+        for (search, kind) in [
+            (
+                Search {
+                    config: Some(Path::new("/nowhere/openclaw.json").to_owned()),
+                    ..Search::default()
+                },
+                ErrorKind::NotFound,
+            ),
+            (
+                Search {
+                    profile: Some("../x".to_owned()),
+                    ..Search::default()
+                },
+                ErrorKind::Invalid,
+            ),
+        ] {
+            let error = Installation::locate(&search, &environment).unwrap_err();
+            assert_eq!(error.kind(), kind);
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_does_not_parse_is_a_warning() {
+        let (home, environment) = home(&[".openclaw/workspace"]);
+        for text in ["{ agents: ", &"[".repeat(100_000)] {
+            fs::write(home.path().join(".openclaw/openclaw.json"), text).unwrap();
+            let found = locate(&Search::default(), &environment);
+            assert_eq!(found.warnings.len(), 1, "{:?}", found.warnings);
+            assert_eq!(found.workspaces.len(), 1);
+        }
+    }
+
+    #[test]
+    fn the_gateway_environment_belongs_to_the_home() {
+        let (home, environment) = home(&[".openclaw", ".config/openclaw", "copy/.openclaw"]);
+        let file = home.path().join(".config/openclaw/gateway.env");
+        fs::write(&file, "A=1").unwrap();
+        let found = locate(&Search::default(), &environment);
+        assert_eq!(found.gateway_env, Some(file));
+        let elsewhere = Search {
+            state_dir: Some(home.path().join("copy/.openclaw")),
+            ..Search::default()
+        };
+        assert_eq!(locate(&elsewhere, &environment).gateway_env, None);
+    }
+}

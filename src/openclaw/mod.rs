@@ -1,0 +1,17 @@
+//! Everything that is known about OpenClaw: where an installation lies and what in it is worth keeping.
+//!
+//! No other module knows OpenClaw's names.
+
+mod config;
+mod environment;
+mod locate;
+pub(crate) mod policy;
+mod relocation;
+mod workspaces;
+
+pub use environment::Environment;
+pub use locate::{Installation, Search};
+pub use workspaces::{AgentDir, Workspace};
+
+pub(crate) use locate::SHARED_DATABASE;
+pub(crate) use workspaces::agent_id;

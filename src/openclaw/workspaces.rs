@@ -1,0 +1,309 @@
+//! Where the agents of an installation work: their workspaces and private directories.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::openclaw::config::{Agent, Config};
+use crate::openclaw::environment::expand;
+use crate::openclaw::relocation;
+
+/// A directory that agents work in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    /// Ids of the agents that use it; empty for a directory that no agent claims.
+    pub agents: Vec<String>,
+    /// Where it lies; not a symbolic link where it exists.
+    pub path: PathBuf,
+    /// Whether there is a directory.
+    pub present: bool,
+    /// What led there, in a few words.
+    pub rule: &'static str,
+}
+
+/// An agent's private directory outside the state directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentDir {
+    /// Id of the agent.
+    pub agent: String,
+    /// Where it lies; exists.
+    pub path: PathBuf,
+}
+
+/// The places that the rules start from.
+pub(crate) struct Place<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) state_dir: &'a Path,
+    /// No profile is in use.
+    pub(crate) default_profile: bool,
+    /// Default workspace that the environment names.
+    pub(crate) default_workspace: Option<PathBuf>,
+}
+
+/// What [`find`] finds.
+pub(crate) struct Found {
+    pub(crate) workspaces: Vec<Workspace>,
+    pub(crate) agent_dirs: Vec<AgentDir>,
+}
+
+/// Finds all workspaces and agent directories, each directory once.
+pub(crate) fn find(config: &Config, place: &Place<'_>, warnings: &mut Vec<String>) -> Found {
+    let mut workspaces: Vec<Workspace> = Vec::new();
+    let implicit = [Agent {
+        id: "main".to_owned(),
+        workspace: None,
+        agent_dir: None,
+        legacy: false,
+    }];
+    let agents = match &config.agents[..] {
+        [] => &implicit,
+        agents => agents,
+    };
+    let resolver = Resolver { config, place };
+    for (position, agent) in agents.iter().enumerate() {
+        let choice = resolver.workspace(agent, position == config.default_agent);
+        let present = choice.path.is_dir();
+        if !present && choice.configured {
+            warnings.push(format!(
+                "workspace `{}` of agent `{}` does not exist",
+                choice.path.display(),
+                agent.id
+            ));
+        }
+        let path = settle(choice.path, place.home);
+        match workspaces.iter_mut().find(|other| same(&other.path, &path)) {
+            Some(shared) => shared.agents.push(agent.id.clone()),
+            None => workspaces.push(Workspace {
+                agents: vec![agent.id.clone()],
+                path,
+                present,
+                rule: choice.rule,
+            }),
+        }
+    }
+    for path in unclaimed(place) {
+        let path = settle(path, place.home);
+        if workspaces.iter().any(|other| same(&other.path, &path)) {
+            continue;
+        }
+        let id = id_of(&path).filter(|id| agents.iter().all(|agent| agent.id != *id));
+        workspaces.push(Workspace {
+            agents: id.into_iter().collect(),
+            path,
+            present: true,
+            rule: "lies in the state directory",
+        });
+    }
+    Found {
+        workspaces,
+        agent_dirs: resolver.agent_dirs(agents),
+    }
+}
+
+/// Brings an agent's name into the form of OpenClaw's ids: 1 to 64 of `a-z 0-9 _ -`.
+pub(crate) fn agent_id(name: &str) -> String {
+    let mut id = String::new();
+    for character in name.trim().to_lowercase().chars() {
+        match character {
+            'a'..='z' | '0'..='9' | '_' | '-' => id.push(character),
+            // A run of other characters is one dash.
+            _ if !id.ends_with('-') => id.push('-'),
+            _ => {}
+        }
+    }
+    let id = id.trim_matches('-');
+    let id = &id[..id.len().min(64)];
+    if id.is_empty() { "main" } else { id }.to_owned()
+}
+
+struct Resolver<'a> {
+    config: &'a Config,
+    place: &'a Place<'a>,
+}
+
+struct Choice {
+    path: PathBuf,
+    rule: &'static str,
+    /// The configuration names this very path.
+    configured: bool,
+}
+
+impl Resolver<'_> {
+    /// OpenClaw: the agent's own entry; the default agent the default workspace; others a directory
+    /// below it if the configuration names one, else beside it in the state directory.
+    fn workspace(&self, agent: &Agent, default: bool) -> Choice {
+        let named = agent.workspace.as_deref();
+        let shared = self.config.default_workspace.as_deref();
+        if let Some(text) = named.or(shared.filter(|_| default)) {
+            return self.configured(text);
+        }
+        if default {
+            return self.default_workspace();
+        }
+        let beside = Choice {
+            path: self.place.state_dir.join(format!("workspace-{}", agent.id)),
+            rule: "default of the agent",
+            configured: false,
+        };
+        let Some(shared) = shared else {
+            let early = self.place.home.join(format!("clawd-{}", agent.id));
+            return self.or_early(beside, early);
+        };
+        let below = Choice {
+            path: self.configured(shared).path.join(&agent.id),
+            rule: "below the configured default workspace",
+            configured: false,
+        };
+        // Releases differ here; what exists tells which one made it.
+        let (first, second) = if agent.legacy {
+            (beside, below)
+        } else {
+            (below, beside)
+        };
+        if !first.path.is_dir() && second.path.is_dir() {
+            second
+        } else {
+            first
+        }
+    }
+
+    fn default_workspace(&self) -> Choice {
+        match &self.place.default_workspace {
+            Some(path) => Choice {
+                path: path.clone(),
+                rule: "named by OPENCLAW_WORKSPACE_DIR",
+                configured: true,
+            },
+            None => self.or_early(
+                Choice {
+                    path: self.place.state_dir.join("workspace"),
+                    rule: "default workspace",
+                    configured: false,
+                },
+                self.place.home.join("clawd"),
+            ),
+        }
+    }
+
+    /// OpenClaw: releases of January 2026 had the workspaces in the home directory.
+    fn or_early(&self, choice: Choice, early: PathBuf) -> Choice {
+        if self.place.default_profile && !choice.path.is_dir() && early.is_dir() {
+            return Choice {
+                path: early,
+                rule: "default of early releases",
+                configured: false,
+            };
+        }
+        choice
+    }
+
+    fn configured(&self, text: &str) -> Choice {
+        let (path, rule) = self.resolve(text);
+        Choice {
+            path,
+            rule,
+            configured: true,
+        }
+    }
+
+    /// A configured path where it is on this machine.
+    fn resolve(&self, text: &str) -> (PathBuf, &'static str) {
+        // OpenClaw resolves relative paths from where it was started, which nobody knows
+        // afterwards; a service starts in the home directory.
+        let path = self.place.home.join(expand(text.as_ref(), self.place.home));
+        if !path.is_dir() {
+            let (home, state_dir) = (self.place.home, self.place.state_dir);
+            if let Some(found) = relocation::find(&path, self.paths(), state_dir, home) {
+                return (found, "configured for another home");
+            }
+        }
+        (path, "configured")
+    }
+
+    /// Every absolute path that the configuration has for agents.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let agents = self.config.agents.iter();
+        agents
+            .flat_map(|agent| [&agent.agent_dir, &agent.workspace])
+            .chain([&self.config.default_workspace])
+            .filter_map(|path| path.as_deref().map(Path::new))
+            .filter(|path| path.is_absolute())
+    }
+
+    /// OpenClaw: an agent's private directory may lie anywhere, and need not exist.
+    fn agent_dirs(&self, agents: &[Agent]) -> Vec<AgentDir> {
+        let mut found: Vec<AgentDir> = Vec::new();
+        for agent in agents {
+            let Some(text) = &agent.agent_dir else {
+                continue;
+            };
+            let path = settle(self.resolve(text).0, self.place.home);
+            let inside = lies_in(&path, self.place.state_dir);
+            if path.is_dir() && !inside && found.iter().all(|other| !same(&other.path, &path)) {
+                found.push(AgentDir {
+                    agent: agent.id.clone(),
+                    path,
+                });
+            }
+        }
+        found
+    }
+}
+
+/// Directories of the state directory that are workspaces by their name.
+fn unclaimed(place: &Place<'_>) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place.state_dir).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
+            (name == b"workspace" || name.starts_with(b"workspace-")) && path.is_dir()
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// The agent that a workspace's name tells, where it is exactly an id.
+fn id_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    if name == "workspace" {
+        return Some("main".to_owned());
+    }
+    let suffix = name.strip_prefix("workspace-")?;
+    (agent_id(suffix) == suffix).then(|| suffix.to_owned())
+}
+
+/// Follows a symbolic link at the end of a path, so that the directory is known by its own place
+/// and not by the link's, which the state directory may hold as an entry.
+fn settle(path: PathBuf, home: &Path) -> PathBuf {
+    if !path.is_symlink() {
+        return path;
+    }
+    let Ok(real) = fs::canonicalize(&path) else {
+        return path;
+    };
+    // Told relative to the home as the user knows it, for a restore in another home.
+    match fs::canonicalize(home) {
+        Ok(real_home) => match real.strip_prefix(real_home) {
+            Ok(below) => home.join(below),
+            Err(_) => real,
+        },
+        Err(_) => real,
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    one == other
+        || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn lies_in(path: &Path, directory: &Path) -> bool {
+    match (fs::canonicalize(path), fs::canonicalize(directory)) {
+        (Ok(path), Ok(directory)) => path.starts_with(directory),
+        _ => path.starts_with(directory),
+    }
+}
+
+#[cfg(test)]
+mod tests;
