@@ -25,6 +25,7 @@
 //! The library prints nothing, keeps no global state, and forbids `unsafe` in itself. No type of a dependency stands in a public signature.
 
 mod archive;
+mod capture;
 mod crypto;
 mod error;
 mod format;
@@ -37,6 +38,7 @@ pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
     Summary, VerifyReport,
 };
+pub use capture::{CaptureOptions, Preview, preview};
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{

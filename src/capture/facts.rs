@@ -1,0 +1,62 @@
+//! The facts about the source that an index begins with (spec §9.2).
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::system::uname;
+
+use crate::capture::roots::Scope;
+use crate::format::entry::{Role, Source};
+use crate::openclaw::{Installation, SHARED_DATABASE};
+
+/// Describes where the payload of a role comes from.
+pub(crate) fn source(installation: &Installation, scope: &Scope, role: Role) -> Source {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let platform = format!("{} {}", env::consts::OS, env::consts::ARCH);
+    let mut facts: BTreeMap<String, String> = [
+        ("home", Some(text(&installation.home))),
+        ("state_dir", Some(text(&installation.state_dir))),
+        ("config", installation.config.as_deref().map(text)),
+        ("profile", installation.profile.clone()),
+        ("openclaw_version", installation.openclaw_version.clone()),
+        ("user", installation.user.clone()),
+        (
+            "host",
+            Some(uname().nodename().to_string_lossy().into_owned()),
+        ),
+        ("platform", Some(platform)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect();
+    if role == Role::State
+        && let Some(version) = schema_version(&installation.state_dir.join(SHARED_DATABASE))
+    {
+        facts.insert(
+            format!("schema.state/{SHARED_DATABASE}"),
+            version.to_string(),
+        );
+    }
+    Source {
+        roots: scope.index_roots(role),
+        facts,
+    }
+}
+
+/// Reads `user_version` from a database's header, so that SQLite need not open it.
+fn schema_version(database: &Path) -> Option<u32> {
+    // A FIFO of that name would block.
+    if !database.is_file() {
+        return None;
+    }
+    let mut header = [0; 64];
+    let file = File::open(database).ok()?;
+    file.read_exact_at(&mut header, 0).ok()?;
+    let [.., a, b, c, d] = header;
+    header
+        .starts_with(b"SQLite format 3\0")
+        .then_some(u32::from_be_bytes([a, b, c, d]))
+}

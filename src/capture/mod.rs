@@ -1,0 +1,118 @@
+//! Brings an installation from the disk into an archive.
+//!
+//! Nothing on the disk is changed, no link is followed, and what cannot be read is listed instead of
+//! ending the backup.
+
+mod facts;
+mod meta;
+mod record;
+mod roots;
+mod scratch;
+mod sqlite;
+mod stable;
+mod survey;
+mod walk;
+mod xattr;
+
+use std::path::PathBuf;
+
+use crate::capture::record::{Recorder, Sink};
+use crate::capture::roots::Scope;
+use crate::capture::scratch::Scratch;
+use crate::capture::survey::Survey;
+use crate::capture::walk::{Links, walk};
+use crate::error::Result;
+use crate::format::entry::Role;
+use crate::format::limits::LIMITS;
+use crate::observer::Observer;
+use crate::openclaw::Installation;
+
+pub use survey::Preview;
+
+/// What to capture.
+#[derive(Clone, Debug)]
+pub struct CaptureOptions {
+    /// Roles; their order does not matter.
+    pub roles: Vec<Role>,
+    /// Patterns against whole names in the archive; what matches is left out with all below it.
+    pub exclude: Vec<String>,
+    /// Also store what can be made again.
+    pub all: bool,
+    /// Where the copies of databases go; `TMPDIR` or `/var/tmp` where it is not said.
+    pub scratch: Option<PathBuf>,
+}
+
+impl Default for CaptureOptions {
+    fn default() -> Self {
+        Self {
+            roles: Role::ALL.to_vec(),
+            exclude: Vec::new(),
+            all: false,
+            scratch: None,
+        }
+    }
+}
+
+/// Tells what a capture would store; reads no content.
+///
+/// # Errors
+///
+/// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse;
+/// [`Interrupted`](crate::ErrorKind::Interrupted).
+pub fn preview(
+    installation: &Installation,
+    options: &CaptureOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<Preview>> {
+    let scope = Scope::new(installation, options, observer)?;
+    let mut links = Links::default();
+    let mut previews = Vec::new();
+    for role in roles(options) {
+        let mut survey = Survey::new(role, facts::source(installation, &scope, role));
+        walk(&scope, role, &mut links, &mut survey, observer)?;
+        previews.push(survey.finish());
+    }
+    Ok(previews)
+}
+
+/// Sends everything into a sink.
+fn record(
+    installation: &Installation,
+    options: &CaptureOptions,
+    sink: &mut dyn Sink,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let scope = Scope::new(installation, options, observer)?;
+    let scratch = Scratch::new(options.scratch.as_deref())?;
+    let mut links = Links::default();
+    for role in roles(options) {
+        sink.begin(facts::source(installation, &scope, role), role)?;
+        let mut recorder = Recorder {
+            sink: &mut *sink,
+            scratch: &scratch,
+            observer,
+        };
+        walk(&scope, role, &mut links, &mut recorder, observer)?;
+    }
+    Ok(())
+}
+
+/// The roles asked for, in the archive's order.
+fn roles(options: &CaptureOptions) -> impl Iterator<Item = Role> {
+    Role::ALL
+        .into_iter()
+        .filter(|role| options.roles.contains(role))
+}
+
+/// Cuts a text to what a line of the index may hold.
+fn clip(mut text: String) -> String {
+    let mut end = text.len().min(LIMITS.detail);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
+
+#[cfg(test)]
+mod tests;

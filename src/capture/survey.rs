@@ -1,0 +1,110 @@
+//! Counts what a capture would store, without reading it.
+
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+
+use crate::capture::meta::Meta;
+use crate::capture::walk::{Found, Stored, Visitor};
+use crate::capture::{sqlite, stable};
+use crate::error::Result;
+use crate::format::entry::{Noted, Role, Skipped, Source};
+use crate::path::ArchivePath;
+
+/// What a capture of one role would store.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// Role of the payload.
+    pub role: Role,
+    /// Roots and facts.
+    pub source: Source,
+    /// Number of entries.
+    pub entries: u64,
+    /// Bytes of all files; a database counts without its log.
+    pub bytes: u64,
+    /// What would be left out.
+    pub skipped: Vec<Skipped>,
+    /// The directories directly below the roots (a root itself for the files directly in it) with the
+    /// bytes in them, largest first.
+    pub largest: Vec<(ArchivePath, u64)>,
+}
+
+/// The visitor that counts.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    preview: Preview,
+    sizes: BTreeMap<ArchivePath, u64>,
+}
+
+impl Survey {
+    pub(crate) fn new(role: Role, source: Source) -> Self {
+        let preview = Preview {
+            role,
+            source,
+            entries: 0,
+            bytes: 0,
+            skipped: Vec::new(),
+            largest: Vec::new(),
+        };
+        Self {
+            preview,
+            sizes: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Preview {
+        self.preview.largest = self.sizes.into_iter().collect();
+        // Stable: equal sizes stay in the order of their names.
+        self.preview
+            .largest
+            .sort_by(|one, other| other.1.cmp(&one.1));
+        self.preview
+    }
+}
+
+impl Visitor for Survey {
+    fn directory(&mut self, _: &ArchivePath, _: &Meta, _: BorrowedFd<'_>) -> Result<()> {
+        self.preview.entries += 1;
+        Ok(())
+    }
+
+    fn symlink(&mut self, _: &ArchivePath, _: &Meta, _: &[u8]) -> Result<()> {
+        self.preview.entries += 1;
+        Ok(())
+    }
+
+    fn hardlink(&mut self, _: &ArchivePath, _: &Meta, _: &ArchivePath) -> Result<()> {
+        self.preview.entries += 1;
+        Ok(())
+    }
+
+    fn file(&mut self, found: &Found<'_>) -> Result<Stored> {
+        // Opened as a capture would, so that what is unreadable is told beforehand.
+        let (file, meta) = match stable::open(found.directory, found.name, found.meta) {
+            Ok(opened) => opened,
+            Err((why, detail)) => {
+                self.preview.skipped.push(Skipped {
+                    path: found.path.clone(),
+                    why,
+                    detail,
+                });
+                return Ok(Stored::Nothing);
+            }
+        };
+        self.preview.entries += 1;
+        self.preview.bytes += meta.size;
+        *self.sizes.entry(found.part()).or_default() += meta.size;
+        Ok(match sqlite::recognise(&file) {
+            Some(_) => Stored::Snapshot,
+            None => Stored::File,
+        })
+    }
+
+    fn skip(&mut self, skipped: Skipped) -> Result<()> {
+        self.preview.skipped.push(skipped);
+        Ok(())
+    }
+
+    fn note(&mut self, _: Noted) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,410 @@
+//! Walks the roots of a role: everything once, in the archive's order, no link followed.
+//!
+//! Works on directory handles, so that nobody can lead it elsewhere by moving directories, and
+//! without recursion, so that no tree is too deep.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, OsStr};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::vec;
+
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat};
+
+use crate::capture::clip;
+use crate::capture::meta::{Id, Kind, Meta};
+use crate::capture::roots::{PlannedRoot, Scope};
+use crate::capture::stable::{self, trouble};
+use crate::error::Result;
+use crate::format::entry::{NoteReason, Noted, Role, SkipReason, Skipped};
+use crate::observer::Observer;
+use crate::openclaw::policy::{CACHE_TAG, CACHE_TAG_REASON, CACHE_TAG_SIGNATURE};
+use crate::path::{ArchivePath, sanitize};
+
+/// Receives what a walk finds.
+pub(crate) trait Visitor {
+    /// A directory, before what is below it.
+    fn directory(&mut self, path: &ArchivePath, meta: &Meta, handle: BorrowedFd<'_>) -> Result<()>;
+    /// A symbolic link.
+    fn symlink(&mut self, path: &ArchivePath, meta: &Meta, target: &[u8]) -> Result<()>;
+    /// A further name of a file that was stored.
+    fn hardlink(&mut self, path: &ArchivePath, meta: &Meta, target: &ArchivePath) -> Result<()>;
+    /// A file; says what became of it.
+    fn file(&mut self, found: &Found<'_>) -> Result<Stored>;
+    /// Something that is left out.
+    fn skip(&mut self, skipped: Skipped) -> Result<()>;
+    /// A remark about something stored.
+    fn note(&mut self, noted: Noted) -> Result<()>;
+}
+
+/// A regular file as the walk sees it.
+pub(crate) struct Found<'a> {
+    pub(crate) path: &'a ArchivePath,
+    pub(crate) meta: &'a Meta,
+    pub(crate) directory: BorrowedFd<'a>,
+    pub(crate) name: &'a CStr,
+    root: &'a PlannedRoot,
+    /// Identity of the directory.
+    parent: Id,
+}
+
+impl Found<'_> {
+    /// Where it lies.
+    pub(crate) fn location(&self) -> PathBuf {
+        let below = self.path.relative_to(&self.root.path).unwrap_or_default();
+        self.root.source.join(OsStr::from_bytes(below))
+    }
+
+    /// The directory directly below the root that it lies in; the root for a file directly in it.
+    pub(crate) fn part(&self) -> ArchivePath {
+        let below = self.path.relative_to(&self.root.path).unwrap_or_default();
+        let slash = below.iter().position(|&byte| byte == b'/');
+        let part = slash.and_then(|slash| self.root.path.join(&below[..slash]).ok());
+        part.unwrap_or_else(|| self.root.path.clone())
+    }
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It was left out.
+    Nothing,
+    /// It is in.
+    File,
+    /// It is a database, and in as one file with what its side files hold.
+    Snapshot,
+    /// It is a database, and in as plain files.
+    PlainDatabase,
+}
+
+/// Files with several names, over all roles.
+#[derive(Debug, Default)]
+pub(crate) struct Links(HashMap<Id, (Role, ArchivePath)>);
+
+/// Walks the roots of a role in order.
+///
+/// # Errors
+///
+/// Only those of the visitor and the observer: what cannot be read is skipped.
+pub(crate) fn walk(
+    scope: &Scope,
+    role: Role,
+    links: &mut Links,
+    visitor: &mut dyn Visitor,
+    observer: &dyn Observer,
+) -> Result<()> {
+    for root in scope.roots(role) {
+        let mut walk = Walk {
+            scope,
+            root,
+            links,
+            visitor,
+            observer,
+            frames: Vec::new(),
+        };
+        walk.start()?;
+        while let Some(name) = walk.next_name() {
+            observer.check()?;
+            walk.name(&name)?;
+        }
+    }
+    Ok(())
+}
+
+struct Walk<'a> {
+    scope: &'a Scope,
+    root: &'a PlannedRoot,
+    links: &'a mut Links,
+    visitor: &'a mut dyn Visitor,
+    observer: &'a dyn Observer,
+    /// The directories around the current name, outermost first.
+    frames: Vec<Frame>,
+}
+
+struct Frame {
+    path: ArchivePath,
+    id: Id,
+    /// None where it was closed because too many were open.
+    handle: Option<Rc<OwnedFd>>,
+    names: vec::IntoIter<CString>,
+    databases: HashMap<CString, Stored>,
+}
+
+impl Walk<'_> {
+    fn start(&mut self) -> Result<()> {
+        let path = self.root.path.clone();
+        if let Some(detail) = self.scope.policy.excluded(&path) {
+            return self.skip(&path, SkipReason::Policy, &detail);
+        }
+        // The root itself may be reached through links; below it none is followed.
+        match openat(CWD, &self.root.source, DIRECTORY, Mode::empty()) {
+            Ok(handle) => self.enter(path, handle),
+            Err(error) => self.trouble(&path, trouble(error.into())),
+        }
+    }
+
+    /// The next name of the innermost directory that has one.
+    fn next_name(&mut self) -> Option<CString> {
+        while let Some(frame) = self.frames.last_mut() {
+            if let Some(name) = frame.names.next() {
+                return Some(name);
+            }
+            self.frames.pop();
+        }
+        None
+    }
+
+    fn name(&mut self, name: &CStr) -> Result<()> {
+        let Some(handle) = self.innermost()? else {
+            return Ok(());
+        };
+        let Some(frame) = self.frames.last() else {
+            return Ok(());
+        };
+        let parent = frame.id;
+        let Ok(path) = frame.path.join(name.to_bytes()) else {
+            let shown = sanitize(&name.to_bytes()[..name.to_bytes().len().min(64)]);
+            let detail = format!("`{shown}` in it has a name too long for the archive");
+            let parent = frame.path.clone();
+            return self.skip(&parent, SkipReason::Unreadable, &detail);
+        };
+        if let Some(detail) = self.scope.policy.excluded(&path) {
+            return self.skip(&path, SkipReason::Policy, &detail);
+        }
+        let meta = match Meta::at(&handle, name) {
+            Ok(meta) => meta,
+            Err(error) => return self.trouble(&path, trouble(error)),
+        };
+        if let Kind::Other(kind) = meta.kind {
+            return self.skip(&path, SkipReason::Kind, kind);
+        }
+        if let Some(detail) = self.scope.policy.leaves_out(self.root.role, &path) {
+            return self.skip(&path, SkipReason::Policy, &detail);
+        }
+        match meta.kind {
+            Kind::Directory => {
+                let flags = DIRECTORY | OFlags::NOFOLLOW;
+                match openat(&handle, name, flags, Mode::empty()) {
+                    Ok(handle) => self.enter(path, handle),
+                    Err(error) => self.trouble(&path, trouble(error.into())),
+                }
+            }
+            Kind::Symlink => match readlinkat(&handle, name, Vec::new()) {
+                Ok(target) => self.visitor.symlink(&path, &meta, target.to_bytes()),
+                Err(error) => self.trouble(&path, trouble(error.into())),
+            },
+            Kind::File | Kind::Other(_) => self.file(&Found {
+                path: &path,
+                meta: &meta,
+                directory: handle.as_fd(),
+                name,
+                root: self.root,
+                parent,
+            }),
+        }
+    }
+
+    /// Takes an open directory, and what is in it to be next.
+    fn enter(&mut self, path: ArchivePath, handle: OwnedFd) -> Result<()> {
+        let meta = match Meta::open(&handle) {
+            Ok(meta) => meta,
+            Err(error) => return self.trouble(&path, trouble(error)),
+        };
+        let inner = !self.frames.is_empty();
+        // The directory of a single file may well be another root.
+        let whole = inner || self.root.only.is_none();
+        if let Some(other) = self.scope.root_directory(meta.id)
+            && *other != path
+            && whole
+        {
+            return self.skip(&path, SkipReason::Root, &format!("stored as `{other}`"));
+        }
+        let (names, failure) = match &self.root.only {
+            Some(only) if !inner => (CString::new(only.as_slice()).into_iter().collect(), None),
+            _ => match names(&handle) {
+                Ok(listed) => listed,
+                Err(error) => return self.trouble(&path, trouble(error)),
+            },
+        };
+        if inner && self.scope.policy.honours_cache_tags() && is_cache(&handle, &names) {
+            return self.skip(&path, SkipReason::Policy, CACHE_TAG_REASON);
+        }
+        self.visitor.directory(&path, &meta, handle.as_fd())?;
+        if let Some(error) = failure {
+            let detail = format!("not all of it could be listed: {error}");
+            self.skip(&path, SkipReason::Unreadable, &detail)?;
+        }
+        // The outermost stays open: the way back to all others leads from there.
+        let farthest = self.frames.len().saturating_sub(OPEN);
+        if farthest > 0
+            && let Some(frame) = self.frames.get_mut(farthest)
+        {
+            frame.handle = None;
+        }
+        self.frames.push(Frame {
+            path,
+            id: meta.id,
+            handle: Some(Rc::new(handle)),
+            names: names.into_iter(),
+            databases: HashMap::new(),
+        });
+        Ok(())
+    }
+
+    fn file(&mut self, found: &Found<'_>) -> Result<()> {
+        let (path, meta) = (found.path, found.meta);
+        let elsewhere = self.scope.root_of_file(found.parent, found.name.to_bytes());
+        if let Some(other) = elsewhere
+            && *other != self.root.path
+        {
+            return self.skip(path, SkipReason::Root, &format!("stored below `{other}`"));
+        }
+        if let Some(detail) = self.side_file(found.name) {
+            return self.skip(path, SkipReason::Policy, detail);
+        }
+        let earlier = match self.links.0.get(&meta.id) {
+            _ if meta.links < 2 => None,
+            Some((role, target)) if *role == self.root.role => {
+                return self.visitor.hardlink(path, meta, target);
+            }
+            other => other.map(|(_, target)| target.clone()),
+        };
+        let stored = self.visitor.file(found)?;
+        if stored == Stored::Nothing {
+            return Ok(());
+        }
+        if meta.links > 1 {
+            let first = (self.root.role, path.clone());
+            self.links.0.insert(meta.id, first);
+        }
+        if let Some(other) = earlier {
+            self.visitor.note(Noted {
+                path: path.clone(),
+                why: NoteReason::Shared,
+                detail: format!("hard link to `{other}` in the other payload; stored again"),
+            })?;
+        }
+        if stored != Stored::File
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.databases.insert(found.name.to_owned(), stored);
+        }
+        Ok(())
+    }
+
+    /// Why a file beside a database need not be stored. (The database comes first by its name.)
+    fn side_file(&self, name: &CStr) -> Option<&'static str> {
+        let databases = &self.frames.last()?.databases;
+        if databases.is_empty() {
+            return None;
+        }
+        let name = name.to_bytes();
+        let suffixes: [&[u8]; 3] = [b"-shm", b"-wal", b"-journal"];
+        let suffix = suffixes.into_iter().find(|end| name.ends_with(end))?;
+        let database = CString::new(&name[..name.len() - suffix.len()]).ok()?;
+        match (databases.get(&database)?, suffix) {
+            (Stored::Snapshot, _) => Some("its content is in the database"),
+            (_, b"-shm") => Some("made again by SQLite"),
+            _ => None,
+        }
+    }
+
+    /// The innermost directory, opened again where it was closed; None where it is not there any more.
+    fn innermost(&mut self) -> Result<Option<Rc<OwnedFd>>> {
+        let open = |walk: &Self| walk.frames.last().and_then(|frame| frame.handle.clone());
+        if let Some(handle) = open(self) {
+            return Ok(Some(handle));
+        }
+        let detail = match self.follow() {
+            Ok(true) => return Ok(open(self)),
+            Ok(false) => "moved while it was read; the rest of it is missing".to_owned(),
+            Err(error) => format!("the rest of it cannot be reached: {error}"),
+        };
+        if let Some(frame) = self.frames.pop() {
+            self.skip(&frame.path, SkipReason::Unreadable, &detail)?;
+        }
+        Ok(None)
+    }
+
+    /// Goes from the root to the innermost directory; false where another one stands on the way.
+    fn follow(&mut self) -> io::Result<bool> {
+        let innermost = self.frames.len();
+        for at in 1..innermost {
+            let (before, rest) = self.frames.split_at_mut(at);
+            let (Some(parent), Some(frame)) = (before.last_mut(), rest.first_mut()) else {
+                return Ok(false);
+            };
+            if frame.handle.is_none() {
+                let Some(handle) = &parent.handle else {
+                    return Ok(false);
+                };
+                let flags = DIRECTORY | OFlags::NOFOLLOW;
+                let handle = openat(handle, frame.path.file_name(), flags, Mode::empty())?;
+                if Meta::open(&handle)?.id != frame.id {
+                    return Ok(false);
+                }
+                frame.handle = Some(Rc::new(handle));
+            }
+            // All the way would be too many at once; the last ones will be needed next.
+            if at > 1 && at + OPEN < innermost {
+                parent.handle = None;
+            }
+        }
+        Ok(true)
+    }
+
+    fn trouble(&mut self, path: &ArchivePath, (why, detail): stable::Trouble) -> Result<()> {
+        self.skip(path, why, &detail)
+    }
+
+    fn skip(&mut self, path: &ArchivePath, why: SkipReason, detail: &str) -> Result<()> {
+        self.visitor.skip(Skipped {
+            path: path.clone(),
+            why,
+            detail: clip(detail.to_owned()),
+        })
+    }
+}
+
+/// The names in a directory, ascending, and the error that ended the list early.
+fn names(handle: &OwnedFd) -> io::Result<(Vec<CString>, Option<io::Error>)> {
+    let mut names = Vec::new();
+    let mut failure = None;
+    for entry in Dir::read_from(handle)? {
+        match entry {
+            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
+            Ok(entry) => names.push(entry.file_name().to_owned()),
+            Err(error) => {
+                failure = Some(error.into());
+                break;
+            }
+        }
+    }
+    names.sort_unstable();
+    Ok((names, failure))
+}
+
+/// Whether a directory is marked as a cache.
+fn is_cache(handle: &OwnedFd, names: &[CString]) -> bool {
+    let found = names.binary_search_by(|name| name.to_bytes().cmp(CACHE_TAG));
+    let Ok(at) = found else { return false };
+    let tag = || -> Option<bool> {
+        let meta = Meta::at(handle, &*names[at]).ok()?;
+        let (file, _) = stable::open(handle.as_fd(), &names[at], &meta).ok()?;
+        let mut start = [0; CACHE_TAG_SIGNATURE.len()];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut start, 0).ok()?;
+        Some(start == *CACHE_TAG_SIGNATURE)
+    };
+    tag().unwrap_or(false)
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
+
+/// Directories kept open on the way down.
+const OPEN: usize = 64;
