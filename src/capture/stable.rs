@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{Mode, OFlags, openat};
@@ -73,6 +73,14 @@ pub(crate) enum Content {
 
 /// Reads a file of at most 4 MiB until its facts before and after are the same.
 pub(crate) fn read(file: &mut File, meta: Meta) -> Result<Content, Trouble> {
+    settle(file, meta, |file| Meta::open(file))
+}
+
+fn settle<F: Read + Seek>(
+    file: &mut F,
+    meta: Meta,
+    facts: impl Fn(&F) -> io::Result<Meta>,
+) -> Result<Content, Trouble> {
     let mut before = meta;
     let mut last = Vec::new();
     for _ in 0..TRIES {
@@ -83,8 +91,8 @@ pub(crate) fn read(file: &mut File, meta: Meta) -> Result<Content, Trouble> {
         let size = usize::try_from(before.size).unwrap_or(0);
         // One more than expected, so that the end is seen without growing.
         bytes.reserve_exact(size + 1);
-        file.seek(SeekFrom::Start(0)).map_err(trouble)?;
-        let result = (&mut *file).take(WHOLE + 1).read_to_end(&mut bytes);
+        file.rewind().map_err(trouble)?;
+        let result = file.by_ref().take(WHOLE + 1).read_to_end(&mut bytes);
         if let Err(error) = result {
             if bytes.is_empty() {
                 return Err(trouble(error));
@@ -93,7 +101,7 @@ pub(crate) fn read(file: &mut File, meta: Meta) -> Result<Content, Trouble> {
             bytes.resize(bytes.len().max(size), 0);
             return Ok(Content::Whole(bytes, before, Some(remark)));
         }
-        let after = Meta::open(&*file).map_err(trouble)?;
+        let after = facts(file).map_err(trouble)?;
         if bytes.len() as u64 > WHOLE {
             return Ok(Content::Large(after));
         }
@@ -163,3 +171,151 @@ fn incomplete(read: u64, failure: Option<&io::Error>) -> Remark {
 /// Files up to this size are read into memory, so that a change can be answered by reading again.
 const WHOLE: u64 = 4 << 20;
 const TRIES: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::fs::{self, File};
+    use std::io::{self, Read, Seek, SeekFrom};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::{Content, Stream, WHOLE, open, read, settle};
+    use crate::capture::meta::Meta;
+    use crate::format::entry::{NoteReason, SkipReason};
+    use crate::observer::Silent;
+
+    /// A file that something happens to after every read that returns bytes.
+    struct Haunted<F: FnMut() -> io::Result<()>>(File, F);
+
+    impl<F: FnMut() -> io::Result<()>> Read for Haunted<F> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.0.read(buffer)?;
+            if length == 0 {
+                self.1()?;
+            }
+            Ok(length)
+        }
+    }
+
+    impl<F: FnMut() -> io::Result<()>> Seek for Haunted<F> {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    fn haunted(path: &Path, ghost: impl FnMut() -> io::Result<()>) -> Content {
+        let mut file = Haunted(File::open(path).unwrap(), ghost);
+        let meta = Meta::open(&file.0).unwrap();
+        settle(&mut file, meta, |file| Meta::open(&file.0))
+            .ok()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_change_is_answered_by_reading_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let mut times = 0;
+        let content = haunted(&path, || {
+            times += 1;
+            if times < 3 {
+                fs::write(&path, "x".repeat(10 * times))?;
+            }
+            Ok(())
+        });
+        let Content::Whole(bytes, meta, remark) = content else {
+            panic!("a small file");
+        };
+        assert_eq!((bytes.len(), meta.size, remark), (20, 20, None));
+    }
+
+    #[test]
+    fn what_keeps_changing_is_noted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, "").unwrap();
+        let mut size = 0;
+        let content = haunted(&path, || {
+            size += 1;
+            fs::write(&path, "x".repeat(size))
+        });
+        let Content::Whole(bytes, _, Some((why, _))) = content else {
+            panic!("a remark");
+        };
+        assert_eq!((bytes.len(), why), (2, NoteReason::Changed));
+    }
+
+    #[test]
+    fn what_grows_too_large_is_streamed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, "x").unwrap();
+        let content = haunted(&path, || {
+            File::options().write(true).open(&path)?.set_len(WHOLE + 1)
+        });
+        assert!(matches!(content, Content::Large(meta) if meta.size == WHOLE + 1));
+    }
+
+    #[test]
+    fn a_read_error_midway_keeps_what_was_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, "abc").unwrap();
+        let content = haunted(&path, || Err(io::Error::other("broken disk")));
+        let Content::Whole(bytes, _, Some((why, detail))) = content else {
+            panic!("a remark");
+        };
+        assert_eq!((&bytes[..], why), (&b"abc"[..], NoteReason::Incomplete));
+        assert_eq!(detail, "reading failed after 3 bytes: broken disk");
+    }
+
+    #[test]
+    fn a_read_error_at_once_is_unreadable() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = File::open(directory.path()).unwrap();
+        let mut meta = Meta::open(&file).unwrap();
+        let (why, _) = read(&mut file, meta).err().unwrap();
+        assert_eq!(why, SkipReason::Unreadable);
+        let mut stream = Stream {
+            file: &file,
+            observer: &Silent,
+            read: 0,
+            failure: None,
+        };
+        let mut bytes = Vec::new();
+        assert_eq!(stream.read_to_end(&mut bytes).unwrap(), 0);
+        meta.size = 1;
+        let (why, detail) = stream.remark(1, &meta).unwrap();
+        assert_eq!(why, NoteReason::Incomplete);
+        assert!(detail.starts_with("reading failed after 0 bytes: "));
+    }
+
+    #[test]
+    fn only_the_file_that_was_seen_or_its_successor_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let handle = File::open(directory.path()).unwrap();
+        let name = CString::new("a").unwrap();
+        fs::write(at("a"), "first").unwrap();
+        let seen = Meta::at(&handle, &*name).unwrap();
+        let opened = || open(handle.as_fd(), &name, &seen).map(|(_, meta)| meta.size);
+
+        fs::write(at("b"), "successor").unwrap();
+        fs::rename(at("b"), at("a")).unwrap();
+        assert_eq!(opened(), Ok(9));
+
+        fs::remove_file(at("a")).unwrap();
+        assert_eq!(opened().unwrap_err().0, SkipReason::Vanished);
+        fs::write(at("secret"), "").unwrap();
+        symlink("secret", at("a")).unwrap();
+        assert_eq!(opened().unwrap_err().0, SkipReason::Vanished);
+        fs::remove_file(at("a")).unwrap();
+        mknodat(CWD, at("a"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(opened().unwrap_err().0, SkipReason::Vanished);
+    }
+}

@@ -373,7 +373,8 @@ impl Walk<'_> {
 fn names(handle: &OwnedFd) -> io::Result<(Vec<CString>, Option<io::Error>)> {
     let mut names = Vec::new();
     let mut failure = None;
-    for entry in Dir::read_from(handle)? {
+    // The same directory by a second handle; opening it again would need the right to search it.
+    for entry in Dir::new(handle.try_clone()?)? {
         match entry {
             Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
             Ok(entry) => names.push(entry.file_name().to_owned()),

@@ -1,0 +1,179 @@
+//! Roots, and that every directory belongs to one of them.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::{Captured, Test};
+use crate::format::entry::{Role, SkipReason};
+
+fn config(test: &Test, agents: &str) {
+    let text = format!("{{agents:{agents},meta:{{lastTouchedVersion:'2026.9.6'}}}}");
+    test.write(".openclaw/openclaw.json", text);
+}
+
+/// No file of the home stands in the archive twice.
+fn no_file_twice(captured: &Captured) {
+    let mut contents: Vec<_> = captured
+        .entries
+        .values()
+        .filter_map(|entry| match &entry.kind {
+            super::Kind::File(content) => Some(content),
+            _ => None,
+        })
+        .collect();
+    let all = contents.len();
+    contents.sort();
+    contents.dedup();
+    assert_eq!(contents.len(), all);
+}
+
+#[test]
+fn workspaces_are_in_their_own_payload_only() {
+    let test = Test::new();
+    config(
+        &test,
+        "{entries:{main:{},ops:{workspace:'~/.openclaw/workspace/ops'},out:{workspace:'~/out'}}}",
+    );
+    test.write(".openclaw/workspace/main.md", "main");
+    test.write(".openclaw/workspace/ops/ops.md", "ops");
+    test.write(".openclaw/workspace-old/old.md", "old");
+    test.write("out/out.md", "out");
+    let captured = test.capture();
+    assert_eq!(captured.roots(Role::State), ["state"]);
+    assert_eq!(
+        captured.roots(Role::Workspace),
+        [
+            "workspace/main",
+            "workspace/old",
+            "workspace/ops",
+            "workspace/out"
+        ]
+    );
+    assert_eq!(captured.content("workspace/main/main.md"), b"main");
+    assert_eq!(captured.content("workspace/ops/ops.md"), b"ops");
+    for name in [
+        "state/workspace",
+        "state/workspace-old",
+        "workspace/main/ops",
+    ] {
+        assert_eq!(captured.skipped(name), Some(SkipReason::Root), "{name}");
+    }
+    no_file_twice(&captured);
+    let source = &captured.sources[&Role::Workspace].roots[2];
+    assert_eq!(source.agents, ["ops"]);
+    let place = test.state("workspace/ops");
+    assert_eq!(source.source, place.to_str().unwrap().as_bytes());
+}
+
+#[test]
+fn a_workspace_around_the_state_directory_leaves_it_out() {
+    let test = Test::new();
+    config(&test, "{entries:{main:{workspace:'~'}}}");
+    test.write("notes.md", "notes");
+    let captured = test.capture();
+    assert_eq!(captured.content("workspace/main/notes.md"), b"notes");
+    assert!(captured.has("state/openclaw.json"));
+    let state = captured.skipped("workspace/main/.openclaw");
+    assert_eq!(state, Some(SkipReason::Root));
+    no_file_twice(&captured);
+}
+
+#[test]
+fn a_workspace_that_is_the_state_directory_is_stored_once() {
+    let test = Test::new();
+    config(&test, "{entries:{main:{workspace:'~/.openclaw'}}}");
+    let captured = test.capture();
+    assert!(captured.roots(Role::Workspace).is_empty());
+    assert!(captured.has("state/openclaw.json"));
+}
+
+#[test]
+fn names_of_roots_are_never_used_twice() {
+    let test = Test::new();
+    config(&test, "{entries:{main:{},ops:{workspace:'~/out'}}}");
+    for (place, content) in [
+        (".openclaw/workspace-ops/a", "1"),
+        (".openclaw/workspace-OPS/a", "2"),
+        ("out/a", "3"),
+    ] {
+        test.write(place, content);
+    }
+    let captured = test.capture();
+    assert_eq!(captured.content("workspace/ops/a"), b"3");
+    assert_eq!(
+        captured.roots(Role::Workspace),
+        ["workspace/ops", "workspace/ops-2", "workspace/ops-3"]
+    );
+    no_file_twice(&captured);
+}
+
+#[test]
+fn what_lies_outside_the_state_directory_has_its_own_roots() {
+    let test = Test::new();
+    let text = "{agents:{entries:{a:{agentDir:'~/agents/a',workspace:'~/ws'}}}}";
+    test.write("ws/settings.json5", text);
+    test.write("ws/other", "other");
+    symlink("../ws/settings.json5", test.state("openclaw.json")).unwrap();
+    test.write("agents/a/auth.json", "auth");
+    test.write("agents/a/x.lock.sqlite", "never opened");
+    test.write(".config/openclaw/gateway.env", "TOKEN=1");
+    test.write(".config/openclaw/more", "not OpenClaw's");
+    let captured = test.capture();
+    assert_eq!(
+        captured.roots(Role::State),
+        ["agent/a", "config", "env", "state"]
+    );
+    assert_eq!(captured.content("agent/a/auth.json"), b"auth");
+    let lock = captured.skipped("agent/a/x.lock.sqlite");
+    assert_eq!(lock, Some(SkipReason::Policy));
+    assert_eq!(captured.content("config/settings.json5"), text.as_bytes());
+    assert!(!captured.has("config/other"));
+    assert_eq!(captured.content("env/gateway.env"), b"TOKEN=1");
+    assert!(!captured.has("env/more"));
+    assert_eq!(captured.content("workspace/a/other"), b"other");
+    let twice = captured.skipped("workspace/a/settings.json5");
+    assert_eq!(twice, Some(SkipReason::Root));
+}
+
+#[test]
+fn each_role_stands_alone() {
+    let mut test = Test::new();
+    test.write(".openclaw/workspace/a", "a");
+    test.options.roles = vec![Role::Workspace];
+    let captured = test.capture();
+    assert_eq!(captured.sources.len(), 1);
+    assert!(captured.has("workspace/main/a") && !captured.has("state"));
+    test.options.roles = vec![Role::Workspace, Role::State];
+    assert!(test.capture().has("state"));
+}
+
+#[test]
+fn a_root_can_be_excluded() {
+    let mut test = Test::new();
+    test.write(".openclaw/workspace/a", "a");
+    test.options.exclude = vec!["workspace/main".to_owned()];
+    let captured = test.capture();
+    let root = captured.skipped("workspace/main");
+    assert_eq!(root, Some(SkipReason::Policy));
+    assert!(!captured.has("workspace/main"));
+}
+
+#[test]
+fn the_facts_are_told() {
+    let test = Test::new();
+    config(&test, "{}");
+    let captured = test.capture();
+    let facts = &captured.sources[&Role::State].facts;
+    assert_eq!(facts["home"], test.home.path().to_str().unwrap());
+    assert_eq!(
+        facts["state_dir"],
+        test.state("").to_str().unwrap().trim_end_matches('/')
+    );
+    assert_eq!(facts["openclaw_version"], "2026.9.6");
+    assert!(facts["config"].ends_with("openclaw.json"));
+    assert!(facts.contains_key("host") && facts.contains_key("platform"));
+    assert!(!facts.contains_key("profile") && !facts.contains_key("user"));
+    fs::remove_file(test.state("openclaw.json")).unwrap();
+    let captured = test.capture();
+    assert!(!captured.sources[&Role::State].facts.contains_key("config"));
+}
