@@ -38,7 +38,7 @@ pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
     Summary, VerifyReport,
 };
-pub use capture::{CaptureOptions, Preview, preview};
+pub use capture::{CaptureOptions, Preview, capture, preview};
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{

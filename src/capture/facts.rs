@@ -23,10 +23,7 @@ pub(crate) fn source(installation: &Installation, scope: &Scope, role: Role) -> 
         ("profile", installation.profile.clone()),
         ("openclaw_version", installation.openclaw_version.clone()),
         ("user", installation.user.clone()),
-        (
-            "host",
-            Some(uname().nodename().to_string_lossy().into_owned()),
-        ),
+        ("host", Some(uname().nodename().to_string_lossy().into_owned())),
         ("platform", Some(platform)),
     ]
     .into_iter()
@@ -35,15 +32,9 @@ pub(crate) fn source(installation: &Installation, scope: &Scope, role: Role) -> 
     if role == Role::State
         && let Some(version) = schema_version(&installation.state_dir.join(SHARED_DATABASE))
     {
-        facts.insert(
-            format!("schema.state/{SHARED_DATABASE}"),
-            version.to_string(),
-        );
+        facts.insert(format!("schema.state/{SHARED_DATABASE}"), version.to_string());
     }
-    Source {
-        roots: scope.index_roots(role),
-        facts,
-    }
+    Source { roots: scope.index_roots(role), facts }
 }
 
 /// Reads `user_version` from a database's header, so that SQLite need not open it.
@@ -56,7 +47,5 @@ fn schema_version(database: &Path) -> Option<u32> {
     let file = File::open(database).ok()?;
     file.read_exact_at(&mut header, 0).ok()?;
     let [.., a, b, c, d] = header;
-    header
-        .starts_with(b"SQLite format 3\0")
-        .then_some(u32::from_be_bytes([a, b, c, d]))
+    header.starts_with(b"SQLite format 3\0").then_some(u32::from_be_bytes([a, b, c, d]))
 }

@@ -41,11 +41,7 @@ pub(crate) enum Kind {
 impl Meta {
     /// Looks at a name without following a link.
     pub(crate) fn at(directory: impl AsFd, name: impl rustix::path::Arg) -> io::Result<Self> {
-        Ok(Self::of(&statat(
-            directory,
-            name,
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?))
+        Ok(Self::of(&statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
     /// Looks at an open file.
@@ -72,10 +68,7 @@ impl Meta {
     pub(crate) fn of(stat: &Stat) -> Self {
         let most = LIMITS.mtime_seconds;
         Self {
-            id: Id {
-                device: stat.st_dev as u64,
-                inode: stat.st_ino as u64,
-            },
+            id: Id { device: stat.st_dev as u64, inode: stat.st_ino as u64 },
             kind: match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => Kind::File,
                 FileType::Directory => Kind::Directory,

@@ -14,8 +14,10 @@ mod survey;
 mod walk;
 mod xattr;
 
+use std::io::{Seek, Write};
 use std::path::PathBuf;
 
+use crate::archive::ArchiveWriter;
 use crate::capture::record::{Recorder, Sink};
 use crate::capture::roots::Scope;
 use crate::capture::scratch::Scratch;
@@ -44,13 +46,31 @@ pub struct CaptureOptions {
 
 impl Default for CaptureOptions {
     fn default() -> Self {
-        Self {
-            roles: Role::ALL.to_vec(),
-            exclude: Vec::new(),
-            all: false,
-            scratch: None,
-        }
+        Self { roles: Role::ALL.to_vec(), exclude: Vec::new(), all: false, scratch: None }
     }
+}
+
+/// Writes an installation into an archive, the state first; `writer` is to be finished by the caller.
+///
+/// Nothing in the installation is changed. What cannot be read is listed in the archive instead of ending
+/// the work; [`SkipReason::needs_attention`](crate::SkipReason::needs_attention) and
+/// [`NoteReason::needs_attention`](crate::NoteReason::needs_attention) tell what a person should look at.
+///
+/// No database of the installation may be open in this process: closing a file drops all locks that the
+/// process has on it.
+///
+/// # Errors
+///
+/// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse;
+/// [`Interrupted`](crate::ErrorKind::Interrupted); [`Io`](crate::ErrorKind::Io) when there is no place for
+/// copies of databases; and those of the writer.
+pub fn capture<W: Write + Seek + Send + 'static>(
+    installation: &Installation,
+    options: &CaptureOptions,
+    writer: &mut ArchiveWriter<W>,
+    observer: &dyn Observer,
+) -> Result<()> {
+    record(installation, options, writer, observer)
 }
 
 /// Tells what a capture would store; reads no content.
@@ -87,11 +107,7 @@ fn record(
     let mut links = Links::default();
     for role in roles(options) {
         sink.begin(facts::source(installation, &scope, role), role)?;
-        let mut recorder = Recorder {
-            sink: &mut *sink,
-            scratch: &scratch,
-            observer,
-        };
+        let mut recorder = Recorder { sink: &mut *sink, scratch: &scratch, observer };
         walk(&scope, role, &mut links, &mut recorder, observer)?;
     }
     Ok(())
@@ -99,9 +115,7 @@ fn record(
 
 /// The roles asked for, in the archive's order.
 fn roles(options: &CaptureOptions) -> impl Iterator<Item = Role> {
-    Role::ALL
-        .into_iter()
-        .filter(|role| options.roles.contains(role))
+    Role::ALL.into_iter().filter(|role| options.roles.contains(role))
 }
 
 /// Cuts a text to what a line of the index may hold.

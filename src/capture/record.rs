@@ -1,9 +1,10 @@
 //! Sends what a walk finds into an archive.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, Write};
 use std::os::fd::BorrowedFd;
 
+use crate::archive::ArchiveWriter;
 use crate::capture::clip;
 use crate::capture::meta::Meta;
 use crate::capture::scratch::Scratch;
@@ -26,6 +27,24 @@ pub(crate) trait Sink {
     fn skip(&mut self, skipped: Skipped) -> Result<()>;
     /// Adds a remark.
     fn note(&mut self, noted: Noted) -> Result<()>;
+}
+
+impl<W: Write + Seek + Send + 'static> Sink for ArchiveWriter<W> {
+    fn begin(&mut self, source: Source, role: Role) -> Result<()> {
+        Self::begin(self, source, role)
+    }
+
+    fn append(&mut self, item: &Item<'_>, content: &mut dyn Read) -> Result<u64> {
+        Self::append(self, item, content)
+    }
+
+    fn skip(&mut self, skipped: Skipped) -> Result<()> {
+        Self::skip(self, skipped)
+    }
+
+    fn note(&mut self, noted: Noted) -> Result<()> {
+        Self::note(self, noted)
+    }
 }
 
 /// The visitor that reads.
@@ -101,15 +120,10 @@ impl Recorder<'_> {
                 remark
             }
             Ok(Content::Large(meta)) => {
-                if let Err(error) = std::io::Seek::rewind(&mut file) {
+                if let Err(error) = file.rewind() {
                     return self.leave_out(path, stable::trouble(error));
                 }
-                let mut stream = Stream {
-                    file: &file,
-                    observer: self.observer,
-                    read: 0,
-                    failure: None,
-                };
+                let mut stream = Stream { file: &file, observer: self.observer, read: 0, failure: None };
                 let missing = self.append_file(path, &meta, &xattrs, meta.size, &mut stream)?;
                 stream.remark(missing, &meta)
             }
@@ -126,17 +140,10 @@ impl Recorder<'_> {
         xattrs: &Xattrs,
         snapshot: &Snapshot,
     ) -> Result<Stored> {
-        let mut stream = Stream {
-            file: &snapshot.file,
-            observer: self.observer,
-            read: 0,
-            failure: None,
-        };
+        let mut stream = Stream { file: &snapshot.file, observer: self.observer, read: 0, failure: None };
         let missing = self.append_file(path, meta, xattrs, snapshot.size, &mut stream)?;
         // Nobody else writes to the copy: only a failing scratch disk makes this.
-        let failure = (missing > 0)
-            .then(|| stream.remark(missing, meta))
-            .flatten();
+        let failure = (missing > 0).then(|| stream.remark(missing, meta)).flatten();
         self.remark(path, snapshot.remark.clone())?;
         self.remark(path, failure)?;
         Ok(Stored::Snapshot)
@@ -187,13 +194,7 @@ impl Recorder<'_> {
         kind: ItemKind<'_>,
         content: &mut dyn Read,
     ) -> Result<u64> {
-        let item = Item {
-            path,
-            mode: meta.mode,
-            mtime: meta.mtime,
-            xattrs,
-            kind,
-        };
+        let item = Item { path, mode: meta.mode, mtime: meta.mtime, xattrs, kind };
         self.sink.append(&item, content)
     }
 
@@ -207,19 +208,11 @@ impl Recorder<'_> {
         let Some((why, detail)) = remark else {
             return Ok(());
         };
-        self.sink.note(Noted {
-            path: path.clone(),
-            why,
-            detail: clip(detail),
-        })
+        self.sink.note(Noted { path: path.clone(), why, detail: clip(detail) })
     }
 
     fn leave_out(&mut self, path: &ArchivePath, (why, detail): stable::Trouble) -> Result<Stored> {
-        self.sink.skip(Skipped {
-            path: path.clone(),
-            why,
-            detail,
-        })?;
+        self.sink.skip(Skipped { path: path.clone(), why, detail })?;
         Ok(Stored::Nothing)
     }
 }

@@ -125,21 +125,13 @@ impl Scope {
         // One that cannot be looked at stays a root, and the walk says why it is empty.
         if let Some(id) = identity(source) {
             if let Some(other) = self.directories.get(&id) {
-                observer.warn(&format!(
-                    "`{}` is stored as `{other}`, not again as `{name}`",
-                    source.display()
-                ));
+                observer
+                    .warn(&format!("`{}` is stored as `{other}`, not again as `{name}`", source.display()));
                 return Ok(());
             }
             self.directories.insert(id, path.clone());
         }
-        self.roots.push(PlannedRoot {
-            role,
-            path,
-            source: source.to_owned(),
-            only: None,
-            agents,
-        });
+        self.roots.push(PlannedRoot { role, path, source: source.to_owned(), only: None, agents });
         Ok(())
     }
 

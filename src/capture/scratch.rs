@@ -49,11 +49,7 @@ impl Scratch {
             flock(&lock, FlockOperation::LockExclusive).map_err(|e| failure(e.into()))?;
             // A sweeper that does not know this process may have been faster than the lock.
             if path.exists() {
-                return Ok(Self {
-                    path,
-                    copies: Cell::new(0),
-                    _lock: lock,
-                });
+                return Ok(Self { path, copies: Cell::new(0), _lock: lock });
             }
         }
         Err(failure(io::ErrorKind::AlreadyExists.into()))
@@ -63,9 +59,7 @@ impl Scratch {
     pub(crate) fn copy(&self) -> Copy {
         let number = self.copies.get();
         self.copies.set(number + 1);
-        Copy {
-            path: self.path.join(format!("{number}.sqlite")),
-        }
+        Copy { path: self.path.join(format!("{number}.sqlite")) }
     }
 
     #[cfg(test)]
@@ -129,15 +123,14 @@ fn is_stale(path: &Path) -> bool {
         .and_then(|name| name.strip_prefix(PREFIX)?.split('-').next())
         .and_then(|pid| Pid::from_raw(pid.parse().ok()?));
     // In a directory that all may write to, others' directories are none of our business.
-    let ours = fs::symlink_metadata(path)
-        .is_ok_and(|facts| facts.is_dir() && facts.uid() == geteuid().as_raw());
+    let ours =
+        fs::symlink_metadata(path).is_ok_and(|facts| facts.is_dir() && facts.uid() == geteuid().as_raw());
     let dead = pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
     if !ours || !dead {
         return false;
     }
     // A process in another container has another idea of process ids, but the lock is one.
-    File::open(path)
-        .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+    File::open(path).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
 const PREFIX: &str = "ocbak-scratch-";

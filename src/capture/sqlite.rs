@@ -44,9 +44,7 @@ pub(crate) struct Snapshot {
 pub(crate) fn recognise(file: &File) -> Option<bool> {
     let mut header = [0; 20];
     file.read_exact_at(&mut header, 0).ok()?;
-    header
-        .starts_with(b"SQLite format 3\0")
-        .then_some(header[18] == 2 || header[19] == 2)
+    header.starts_with(b"SQLite format 3\0").then_some(header[18] == 2 || header[19] == 2)
 }
 
 /// Takes a snapshot; where SQLite cannot, the remark says why, and the plain files are to be stored.
@@ -76,11 +74,7 @@ pub(crate) fn snapshot(database: &Database<'_>, scratch: &Scratch) -> Result<Sna
         ));
     }
     finish(target, &copy)
-        .map(|(file, size)| Snapshot {
-            file,
-            size,
-            remark: damage.or_else(|| torn.then(stable::changed)),
-        })
+        .map(|(file, size)| Snapshot { file, size, remark: damage.or_else(|| torn.then(stable::changed)) })
         .map_err(Failure::remark)
 }
 
@@ -101,9 +95,8 @@ fn back_up(database: &Database<'_>, copy: &Copy, log: bool) -> Result<Connection
         // and rebuilds it where its writer is dead. With it, SQLite holds back checkpoints all the same.
         uri.push_str("&readonly_shm=1");
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_URI
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(&uri, flags)?;
     source.busy_timeout(PATIENCE)?;
     source.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -127,19 +120,15 @@ fn back_up(database: &Database<'_>, copy: &Copy, log: bool) -> Result<Connection
 /// Returns whether the files kept changing all the time.
 fn copy_files(database: &Database<'_>, copy: &Copy) -> Result<(Connection, bool), Failure> {
     let names = ["", "-wal", "-journal"].map(|suffix| (suffix, side(database.name, suffix)));
-    let facts = || {
-        names
-            .each_ref()
-            .map(|(_, name)| Meta::at(database.directory, &**name).ok())
-    };
+    let facts = || names.each_ref().map(|(_, name)| Meta::at(database.directory, &**name).ok());
     let mut torn = true;
     for _ in 0..TRIES {
         copy.clear();
         let before = facts();
         for ((suffix, name), meta) in names.iter().zip(&before) {
             let Some(meta) = meta else { continue };
-            let (file, meta) = stable::open(database.directory, name, meta)
-                .map_err(|(_, detail)| Failure::Other(detail))?;
+            let (file, meta) =
+                stable::open(database.directory, name, meta).map_err(|(_, detail)| Failure::Other(detail))?;
             let mut target = File::create_new(copy.side(suffix))?;
             io::copy(&mut file.take(meta.size), &mut target)?;
         }
@@ -171,9 +160,7 @@ fn open_copy(copy: &Copy, create: bool) -> Result<Connection, Failure> {
 
 /// What SQLite finds wrong with a copy.
 fn check(connection: &Connection) -> Option<Remark> {
-    let verdict = connection.query_row("PRAGMA integrity_check(1)", [], |row| {
-        row.get::<_, String>(0)
-    });
+    let verdict = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
     match verdict {
         Ok(text) if text == "ok" => None,
         Ok(text) => Some((NoteReason::Damaged, format!("integrity check: {text}"))),
@@ -190,8 +177,7 @@ fn check(connection: &Connection) -> Option<Remark> {
 /// A copy of a logged database stays marked as such: the program that made it chose so, once, and
 /// shall find it so. Without a log beside it, it is complete, and opens wherever its directory can be written.
 fn finish(connection: Connection, copy: &Copy) -> Result<(File, u64), Failure> {
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     connection.close().map_err(|(_, error)| error)?;
     let log = std::fs::metadata(copy.side("-wal")).map_or(0, |facts| facts.len());
     if busy != 0 || log != 0 {
@@ -218,10 +204,9 @@ enum Failure {
 impl Failure {
     fn remark(self) -> Remark {
         match self {
-            Self::Damaged(text) => (
-                NoteReason::Damaged,
-                format!("not readable as a database ({text}); stored as plain files"),
-            ),
+            Self::Damaged(text) => {
+                (NoteReason::Damaged, format!("not readable as a database ({text}); stored as plain files"))
+            }
             // Plain copies of a database in use may not fit together.
             Self::Other(text) => (
                 NoteReason::Changed,
@@ -234,9 +219,7 @@ impl Failure {
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Damaged(error.to_string())
-            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }

@@ -22,18 +22,11 @@ pub(crate) type Remark = (NoteReason, String);
 /// Opens a regular file by its name in a directory, without following links and without waiting.
 ///
 /// A file that was replaced since `expected` was seen is taken as it is then.
-pub(crate) fn open(
-    directory: BorrowedFd<'_>,
-    name: &CStr,
-    expected: &Meta,
-) -> Result<(File, Meta), Trouble> {
+pub(crate) fn open(directory: BorrowedFd<'_>, name: &CStr, expected: &Meta) -> Result<(File, Meta), Trouble> {
     let mut expected = *expected;
     for _ in 0..TRIES {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(
-            openat(directory, name, flags, Mode::empty()).map_err(|e| trouble(e.into()))?,
-        );
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(openat(directory, name, flags, Mode::empty()).map_err(trouble)?);
         let meta = Meta::open(file.as_fd()).map_err(trouble)?;
         if meta.kind == Kind::File && meta.id == expected.id {
             return Ok((file, meta));
@@ -43,23 +36,14 @@ pub(crate) fn open(
             break;
         }
     }
-    Err((
-        SkipReason::Vanished,
-        "replaced while it was opened".to_owned(),
-    ))
+    Err((SkipReason::Vanished, "replaced while it was opened".to_owned()))
 }
 
 /// Tells a file that is gone from one that cannot be read.
-pub(crate) fn trouble(error: io::Error) -> Trouble {
-    let gone = matches!(
-        Errno::from_io_error(&error),
-        Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)
-    );
-    let reason = if gone {
-        SkipReason::Vanished
-    } else {
-        SkipReason::Unreadable
-    };
+pub(crate) fn trouble(error: impl Into<io::Error>) -> Trouble {
+    let error = error.into();
+    let gone = matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP));
+    let reason = if gone { SkipReason::Vanished } else { SkipReason::Unreadable };
     (reason, error.to_string())
 }
 
@@ -210,9 +194,7 @@ mod tests {
     fn haunted(path: &Path, ghost: impl FnMut() -> io::Result<()>) -> Content {
         let mut file = Haunted(File::open(path).unwrap(), ghost);
         let meta = Meta::open(&file.0).unwrap();
-        settle(&mut file, meta, |file| Meta::open(&file.0))
-            .ok()
-            .unwrap()
+        settle(&mut file, meta, |file| Meta::open(&file.0)).ok().unwrap()
     }
 
     #[test]
@@ -255,9 +237,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         fs::write(&path, "x").unwrap();
-        let content = haunted(&path, || {
-            File::options().write(true).open(&path)?.set_len(WHOLE + 1)
-        });
+        let content = haunted(&path, || File::options().write(true).open(&path)?.set_len(WHOLE + 1));
         assert!(matches!(content, Content::Large(meta) if meta.size == WHOLE + 1));
     }
 
@@ -281,12 +261,7 @@ mod tests {
         let mut meta = Meta::open(&file).unwrap();
         let (why, _) = read(&mut file, meta).err().unwrap();
         assert_eq!(why, SkipReason::Unreadable);
-        let mut stream = Stream {
-            file: &file,
-            observer: &Silent,
-            read: 0,
-            failure: None,
-        };
+        let mut stream = Stream { file: &file, observer: &Silent, read: 0, failure: None };
         let mut bytes = Vec::new();
         assert_eq!(stream.read_to_end(&mut bytes).unwrap(), 0);
         meta.size = 1;

@@ -1,5 +1,6 @@
 //! Counts what a capture would store, without reading it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
@@ -37,26 +38,15 @@ pub(crate) struct Survey {
 
 impl Survey {
     pub(crate) fn new(role: Role, source: Source) -> Self {
-        let preview = Preview {
-            role,
-            source,
-            entries: 0,
-            bytes: 0,
-            skipped: Vec::new(),
-            largest: Vec::new(),
-        };
-        Self {
-            preview,
-            sizes: BTreeMap::new(),
-        }
+        let preview =
+            Preview { role, source, entries: 0, bytes: 0, skipped: Vec::new(), largest: Vec::new() };
+        Self { preview, sizes: BTreeMap::new() }
     }
 
     pub(crate) fn finish(mut self) -> Preview {
         self.preview.largest = self.sizes.into_iter().collect();
         // Stable: equal sizes stay in the order of their names.
-        self.preview
-            .largest
-            .sort_by(|one, other| other.1.cmp(&one.1));
+        self.preview.largest.sort_by_key(|(_, size)| Reverse(*size));
         self.preview
     }
 }
@@ -82,11 +72,7 @@ impl Visitor for Survey {
         let (file, meta) = match stable::open(found.directory, found.name, found.meta) {
             Ok(opened) => opened,
             Err((why, detail)) => {
-                self.preview.skipped.push(Skipped {
-                    path: found.path.clone(),
-                    why,
-                    detail,
-                });
+                self.preview.skipped.push(Skipped { path: found.path.clone(), why, detail });
                 return Ok(Stored::Nothing);
             }
         };

@@ -97,14 +97,7 @@ pub(crate) fn walk(
     observer: &dyn Observer,
 ) -> Result<()> {
     for root in scope.roots(role) {
-        let mut walk = Walk {
-            scope,
-            root,
-            links,
-            visitor,
-            observer,
-            frames: Vec::new(),
-        };
+        let mut walk = Walk { scope, root, links, visitor, frames: Vec::new() };
         walk.start()?;
         while let Some(name) = walk.next_name() {
             observer.check()?;
@@ -119,7 +112,6 @@ struct Walk<'a> {
     root: &'a PlannedRoot,
     links: &'a mut Links,
     visitor: &'a mut dyn Visitor,
-    observer: &'a dyn Observer,
     /// The directories around the current name, outermost first.
     frames: Vec<Frame>,
 }
@@ -142,7 +134,7 @@ impl Walk<'_> {
         // The root itself may be reached through links; below it none is followed.
         match openat(CWD, &self.root.source, DIRECTORY, Mode::empty()) {
             Ok(handle) => self.enter(path, handle),
-            Err(error) => self.trouble(&path, trouble(error.into())),
+            Err(error) => self.trouble(&path, trouble(error)),
         }
     }
 
@@ -189,12 +181,12 @@ impl Walk<'_> {
                 let flags = DIRECTORY | OFlags::NOFOLLOW;
                 match openat(&handle, name, flags, Mode::empty()) {
                     Ok(handle) => self.enter(path, handle),
-                    Err(error) => self.trouble(&path, trouble(error.into())),
+                    Err(error) => self.trouble(&path, trouble(error)),
                 }
             }
             Kind::Symlink => match readlinkat(&handle, name, Vec::new()) {
                 Ok(target) => self.visitor.symlink(&path, &meta, target.to_bytes()),
-                Err(error) => self.trouble(&path, trouble(error.into())),
+                Err(error) => self.trouble(&path, trouble(error)),
             },
             Kind::File | Kind::Other(_) => self.file(&Found {
                 path: &path,
@@ -361,11 +353,7 @@ impl Walk<'_> {
     }
 
     fn skip(&mut self, path: &ArchivePath, why: SkipReason, detail: &str) -> Result<()> {
-        self.visitor.skip(Skipped {
-            path: path.clone(),
-            why,
-            detail: clip(detail.to_owned()),
-        })
+        self.visitor.skip(Skipped { path: path.clone(), why, detail: clip(detail.to_owned()) })
     }
 }
 
@@ -402,10 +390,8 @@ fn is_cache(handle: &OwnedFd, names: &[CString]) -> bool {
     tag().unwrap_or(false)
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// Directories kept open on the way down.
 const OPEN: usize = 64;

@@ -26,14 +26,8 @@ pub(crate) fn read(file: impl AsFd) -> (Vec<Xattr>, usize) {
                 return None;
             }
             // Gone again, or not ours to read: as good as not there.
-            let value = fill(
-                || fgetxattr_query(&file, name),
-                |room| fgetxattr(&file, name, room),
-            );
-            Some(Xattr {
-                name: name.to_owned(),
-                value: value.ok()?,
-            })
+            let value = fill(|| fgetxattr_query(&file, name), |room| fgetxattr(&file, name, room));
+            Some(Xattr { name: name.to_owned(), value: value.ok()? })
         })
         .collect();
     found.sort_by(|one, other| one.name.cmp(&other.name));
@@ -50,10 +44,7 @@ pub(crate) fn read(file: impl AsFd) -> (Vec<Xattr>, usize) {
 }
 
 /// Asks for a length, then for that much; again where it grew in between.
-fn fill(
-    length: impl Fn() -> Result<usize>,
-    get: impl Fn(&mut [u8]) -> Result<usize>,
-) -> Result<Vec<u8>> {
+fn fill(length: impl Fn() -> Result<usize>, get: impl Fn(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
     for _ in 0..3 {
         let mut bytes = vec![0; length()?];
         if bytes.is_empty() {

@@ -24,7 +24,7 @@ pub(crate) struct Config {
 pub(crate) struct Agent {
     pub(crate) id: String,
     pub(crate) workspace: Option<String>,
-    pub(crate) agent_dir: Option<String>,
+    pub(crate) directory: Option<String>,
     /// Stands in `agents.list`, as releases up to 2026.7 wrote it.
     pub(crate) legacy: bool,
 }
@@ -51,8 +51,7 @@ impl Config {
         if nesting(text.as_bytes()) > MAX_NESTING {
             return Err(format!("is nested deeper than {MAX_NESTING} levels"));
         }
-        let root: Value =
-            json5::from_str(text).map_err(|error| format!("does not parse: {error}"))?;
+        let root: Value = json5::from_str(text).map_err(|error| format!("does not parse: {error}"))?;
         let agents = agents(&root["agents"]);
         Ok(Self {
             version: string(&root["meta"]["lastTouchedVersion"]),
@@ -76,7 +75,7 @@ fn agents(agents: &Value) -> Vec<Agent> {
             found.push(Agent {
                 id,
                 workspace: string(&entry["workspace"]),
-                agent_dir: string(&entry["agentDir"]),
+                directory: string(&entry["agentDir"]),
                 legacy,
             });
         }
@@ -92,10 +91,7 @@ fn default_agent(settings: &Value, agents: &[Agent]) -> usize {
     let marked = entries
         .filter(|(_, entry)| marked(entry))
         .map(|(id, _)| id.as_str())
-        .chain(
-            list.filter(|entry| marked(entry))
-                .filter_map(|entry| entry["id"].as_str()),
-        )
+        .chain(list.filter(|entry| marked(entry)).filter_map(|entry| entry["id"].as_str()))
         .next();
     let system = settings["defaults"]["systemAgent"]["agentId"].as_str();
     let legacy_order = agents.first().is_some_and(|agent| agent.legacy);
@@ -153,9 +149,7 @@ fn string_length(text: &[u8]) -> usize {
 /// A line comment ends where JavaScript says that a line does.
 fn line_length(text: &[u8]) -> usize {
     let ends: [&[u8]; 4] = [b"\n", b"\r", b"\xe2\x80\xa8", b"\xe2\x80\xa9"];
-    (0..text.len())
-        .find(|&at| ends.iter().any(|end| text[at..].starts_with(end)))
-        .unwrap_or(text.len())
+    (0..text.len()).find(|&at| ends.iter().any(|end| text[at..].starts_with(end))).unwrap_or(text.len())
 }
 
 fn comment_length(text: &[u8]) -> usize {
@@ -181,10 +175,9 @@ mod tests {
         assert_eq!(new.default_workspace.as_deref(), Some("~/ws"));
         let ids: Vec<_> = new.agents.iter().map(|agent| agent.id.as_str()).collect();
         assert_eq!(ids, ["main", "a"]);
-        assert_eq!(new.agents[1].agent_dir.as_deref(), Some("/x"));
+        assert_eq!(new.agents[1].directory.as_deref(), Some("/x"));
         let legacy =
-            Config::parse("{agents:{list:[{id:'z'},{id:'b',default:true,workspace:' '},{}]}}")
-                .unwrap();
+            Config::parse("{agents:{list:[{id:'z'},{id:'b',default:true,workspace:' '},{}]}}").unwrap();
         assert_eq!(legacy.agents.len(), 2);
         assert_eq!(legacy.default_agent, 1);
         assert_eq!(legacy.agents[1].workspace, None);

@@ -19,10 +19,8 @@ impl Environment {
     /// Reads the variables that matter and the account's home directory.
     #[must_use]
     pub fn current() -> Self {
-        let variables = NAMES
-            .iter()
-            .filter_map(|&name| Some((name.to_owned(), env::var_os(name)?)))
-            .collect();
+        let variables =
+            NAMES.iter().filter_map(|&name| Some((name.to_owned(), env::var_os(name)?))).collect();
         Self {
             variables,
             // Only looked at where `HOME` is unset, and then this is the user database's word.

@@ -65,9 +65,7 @@ impl Installation {
         let home = match (&search.home, &surroundings) {
             (Some(home), _) | (None, Some(home)) => full(home)?,
             (None, None) => {
-                return Err(Error::NotFound {
-                    what: "no home directory is set".to_owned(),
-                });
+                return Err(Error::NotFound { what: "no home directory is set".to_owned() });
             }
         };
         let profile = search.profile.as_deref().map(parse_profile).transpose()?;
@@ -87,14 +85,8 @@ impl Installation {
 
         let mut warnings = Vec::new();
         let chosen = search.state_dir.is_some() || profile.is_some();
-        let config = find_config(
-            search,
-            variable("OPENCLAW_CONFIG_PATH"),
-            &home,
-            &state_dir,
-            chosen,
-            &mut warnings,
-        )?;
+        let config =
+            find_config(search, variable("OPENCLAW_CONFIG_PATH"), &home, &state_dir, chosen, &mut warnings)?;
         let settings = match config.as_deref().map(Config::read) {
             Some(Ok(settings)) => settings,
             Some(Err(problem)) => {
@@ -164,9 +156,7 @@ fn find_config(
 ) -> Result<Option<PathBuf>> {
     if let Some(given) = &search.config {
         if !given.is_file() {
-            return Err(Error::NotFound {
-                what: format!("no configuration file at `{}`", given.display()),
-            });
+            return Err(Error::NotFound { what: format!("no configuration file at `{}`", given.display()) });
         }
         return Ok(Some(full(given)?));
     }
@@ -182,11 +172,10 @@ fn find_config(
     }
     let own = CONFIG_NAMES.iter().map(|name| state_dir.join(name));
     // A state directory that the user chose has its own configuration or none.
-    let others = STATE_DIRS.iter().filter(|_| !chosen).flat_map(|directory| {
-        CONFIG_NAMES
-            .iter()
-            .map(move |name| home.join(directory).join(name))
-    });
+    let others = STATE_DIRS
+        .iter()
+        .filter(|_| !chosen)
+        .flat_map(|directory| CONFIG_NAMES.iter().map(move |name| home.join(directory).join(name)));
     Ok(own.chain(others).find(|path| path.is_file()))
 }
 
@@ -194,15 +183,10 @@ fn find_config(
 fn parse_profile(name: &str) -> Result<Option<String>> {
     let lower = name.to_ascii_lowercase();
     let good = (1..=64).contains(&lower.len())
-        && lower
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9') || matches!(byte, b'_' | b'-'))
+        && lower.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9') || matches!(byte, b'_' | b'-'))
         && !lower.starts_with(['_', '-']);
     if !good {
-        return Err(Error::invalid(format!(
-            "`{}` is no name of a profile",
-            name.escape_debug()
-        )));
+        return Err(Error::invalid(format!("`{}` is no name of a profile", name.escape_debug())));
     }
     Ok((lower != "default").then(|| name.to_owned()))
 }
@@ -216,12 +200,8 @@ fn profile_of(state_dir: &Path) -> Option<String> {
 fn must_be_directory(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(facts) if facts.is_dir() => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("open", path, error))
-        }
-        _ => Err(Error::NotFound {
-            what: format!("no OpenClaw state directory at `{}`", path.display()),
-        }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("open", path, error)),
+        _ => Err(Error::NotFound { what: format!("no OpenClaw state directory at `{}`", path.display()) }),
     }
 }
 
@@ -270,17 +250,11 @@ mod tests {
         let environment = environment.with("OPENCLAW_STATE_DIR", "~/other");
         let variable = locate(&Search::default(), &environment);
         assert_eq!(variable.state_dir, at("other"));
-        let search = Search {
-            profile: Some("work".to_owned()),
-            ..Search::default()
-        };
+        let search = Search { profile: Some("work".to_owned()), ..Search::default() };
         let profile = locate(&search, &environment);
         assert_eq!(profile.state_dir, at(".openclaw-work"));
         assert_eq!(profile.profile.as_deref(), Some("work"));
-        let search = Search {
-            state_dir: Some(at(".moltbot")),
-            ..search
-        };
+        let search = Search { state_dir: Some(at(".moltbot")), ..search };
         assert_eq!(locate(&search, &environment).state_dir, at(".moltbot"));
     }
 
@@ -291,18 +265,10 @@ mod tests {
         let environment = environment
             .with("OPENCLAW_STATE_DIR", ours.path().join("ours"))
             .with("OPENCLAW_WORKSPACE_DIR", ours.path());
-        let search = Search {
-            home: Some(theirs.path().to_owned()),
-            ..Search::default()
-        };
+        let search = Search { home: Some(theirs.path().to_owned()), ..Search::default() };
         let found = locate(&search, &environment);
         assert_eq!(found.state_dir, theirs.path().join(".openclaw"));
-        assert!(
-            found
-                .workspaces
-                .iter()
-                .all(|workspace| { workspace.path.starts_with(theirs.path()) })
-        );
+        assert!(found.workspaces.iter().all(|workspace| { workspace.path.starts_with(theirs.path()) }));
     }
 
     #[test]
@@ -317,31 +283,17 @@ mod tests {
         let search = Search::default();
         assert_eq!(config(&search, &environment), None);
         write(".openclaw/clawdbot.json");
-        let elsewhere = environment
-            .clone()
-            .with("OPENCLAW_STATE_DIR", home.path().join("state"));
-        assert_eq!(
-            config(&search, &elsewhere).as_deref(),
-            Some(".openclaw/clawdbot.json")
-        );
-        let chosen = Search {
-            state_dir: Some(home.path().join("state")),
-            ..Search::default()
-        };
+        let elsewhere = environment.clone().with("OPENCLAW_STATE_DIR", home.path().join("state"));
+        assert_eq!(config(&search, &elsewhere).as_deref(), Some(".openclaw/clawdbot.json"));
+        let chosen = Search { state_dir: Some(home.path().join("state")), ..Search::default() };
         assert_eq!(config(&chosen, &environment), None);
         write(".openclaw/openclaw.json");
-        assert_eq!(
-            config(&search, &environment).as_deref(),
-            Some(".openclaw/openclaw.json")
-        );
+        assert_eq!(config(&search, &environment).as_deref(), Some(".openclaw/openclaw.json"));
         write("named.json");
         let named = environment.with("OPENCLAW_CONFIG_PATH", "~/named.json");
         assert_eq!(config(&search, &named).as_deref(), Some("named.json"));
         write("given.json");
-        let given = Search {
-            config: Some(home.path().join("given.json")),
-            ..Search::default()
-        };
+        let given = Search { config: Some(home.path().join("given.json")), ..Search::default() };
         assert_eq!(config(&given, &named).as_deref(), Some("given.json"));
     }
 
@@ -356,19 +308,10 @@ mod tests {
         fs::create_dir(home.path().join(".openclaw")).unwrap();
         for (search, kind) in [
             (
-                Search {
-                    config: Some(Path::new("/nowhere/openclaw.json").to_owned()),
-                    ..Search::default()
-                },
+                Search { config: Some(Path::new("/nowhere/openclaw.json").to_owned()), ..Search::default() },
                 ErrorKind::NotFound,
             ),
-            (
-                Search {
-                    profile: Some("../x".to_owned()),
-                    ..Search::default()
-                },
-                ErrorKind::Invalid,
-            ),
+            (Search { profile: Some("../x".to_owned()), ..Search::default() }, ErrorKind::Invalid),
         ] {
             let error = Installation::locate(&search, &environment).unwrap_err();
             assert_eq!(error.kind(), kind);
@@ -393,10 +336,7 @@ mod tests {
         fs::write(&file, "A=1").unwrap();
         let found = locate(&Search::default(), &environment);
         assert_eq!(found.gateway_env, Some(file));
-        let elsewhere = Search {
-            state_dir: Some(home.path().join("copy/.openclaw")),
-            ..Search::default()
-        };
+        let elsewhere = Search { state_dir: Some(home.path().join("copy/.openclaw")), ..Search::default() };
         assert_eq!(locate(&elsewhere, &environment).gateway_env, None);
     }
 }

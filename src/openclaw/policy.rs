@@ -26,14 +26,8 @@ impl Policy {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse.
     pub(crate) fn new(exclude: &[String], all: bool) -> Result<Self> {
-        let patterns = exclude
-            .iter()
-            .map(|text| glob(text))
-            .collect::<Result<Vec<_>>>()?;
-        let rules: Vec<_> = STATE
-            .iter()
-            .filter(|rule| !all || rule.class.always_left_out())
-            .collect();
+        let patterns = exclude.iter().map(|text| glob(text)).collect::<Result<Vec<_>>>()?;
+        let rules: Vec<_> = STATE.iter().filter(|rule| !all || rule.class.always_left_out()).collect();
         let state = rules.iter().map(|rule| glob(rule.pattern));
         let workspace = WORKSPACE.iter().filter(|_| !all);
         let workspace = workspace.map(|rule| glob(rule.pattern));
@@ -50,18 +44,16 @@ impl Policy {
     /// The reason to leave something out, by the table.
     pub(crate) fn leaves_out(&self, role: Role, path: &ArchivePath) -> Option<String> {
         let name = Candidate::from_bytes(path.as_bytes());
-        let rule = match role {
+        let found = match role {
             Role::State => self.rules[*self.state.matches_candidate(&name).first()?],
             Role::Workspace => &WORKSPACE[*self.workspace.matches_candidate(&name).first()?],
         };
-        Some(rule.to_string())
+        Some(found.to_string())
     }
 
     /// The user's pattern that leaves something out.
     pub(crate) fn excluded(&self, path: &ArchivePath) -> Option<String> {
-        let matches = self
-            .exclude
-            .matches_candidate(&Candidate::from_bytes(path.as_bytes()));
+        let matches = self.exclude.matches_candidate(&Candidate::from_bytes(path.as_bytes()));
         let pattern = &self.patterns[*matches.first()?];
         Some(format!("excluded by `{}`", pattern.glob()))
     }
@@ -118,11 +110,7 @@ impl fmt::Display for Rule {
 }
 
 const fn rule(pattern: &'static str, class: Class, reason: &'static str) -> Rule {
-    Rule {
-        pattern,
-        class,
-        reason,
-    }
+    Rule { pattern, class, reason }
 }
 
 // What is not named here is kept: transcripts (`*.jsonl`) and logs as history, `models.json` since old
@@ -170,9 +158,7 @@ fn set(globs: &[Glob]) -> Result<GlobSet> {
     for glob in globs {
         builder.add(glob.clone());
     }
-    builder
-        .build()
-        .map_err(|error| Error::invalid(format!("patterns: {error}")))
+    builder.build().map_err(|error| Error::invalid(format!("patterns: {error}")))
 }
 
 #[cfg(test)]
@@ -197,23 +183,14 @@ mod tests {
         ("state/worktrees", "regenerable"),
         ("state/tmp", "temporary"),
         ("state/devices/paired.json.tmp", "temporary"),
-        (
-            "state/state/openclaw.sqlite.backup-01234567-89ab-cdef-0123-456789abcdef",
-            "temporary",
-        ),
+        ("state/state/openclaw.sqlite.backup-01234567-89ab-cdef-0123-456789abcdef", "temporary"),
         ("state/gateway.pid", "volatile"),
         ("state/tmp/openclaw-0/gateway.state.lock", "volatile"),
         ("state/browser/p/user-data/SingletonLock", "volatile"),
         ("state/exec-approvals.sock", "volatile"),
         ("state/tmp/openclaw-0/gateway.state.lock.sqlite", "lock"),
-        (
-            "state/agents/a/agent/openclaw-agent.sqlite.reindex-lock.sqlite",
-            "lock",
-        ),
-        (
-            "agent/a/openclaw-agent.sqlite.generation-lock.sqlite-journal",
-            "lock",
-        ),
+        ("state/agents/a/agent/openclaw-agent.sqlite.reindex-lock.sqlite", "lock"),
+        ("agent/a/openclaw-agent.sqlite.generation-lock.sqlite-journal", "lock"),
         ("agent/a/node_modules", "regenerable"),
     ];
 
@@ -238,10 +215,7 @@ mod tests {
             let found = class(&policy, Role::State, path);
             assert_eq!(found.as_deref(), expected, "{path}");
         }
-        assert_eq!(
-            class(&policy, Role::Workspace, "workspace/a/node_modules"),
-            None
-        );
+        assert_eq!(class(&policy, Role::Workspace, "workspace/a/node_modules"), None);
     }
 
     #[test]
@@ -285,10 +259,7 @@ mod tests {
         let patterns = ["workspace/*/*.iso".to_owned(), "state/logs".to_owned()];
         let policy = Policy::new(&patterns, true).unwrap();
         let excluded = |path: &[u8]| policy.excluded(&ArchivePath::parse(path).unwrap());
-        assert_eq!(
-            excluded(b"workspace/a/\xff.iso").as_deref(),
-            Some("excluded by `workspace/*/*.iso`")
-        );
+        assert_eq!(excluded(b"workspace/a/\xff.iso").as_deref(), Some("excluded by `workspace/*/*.iso`"));
         assert!(excluded(b"state/logs").is_some());
         assert!(excluded(b"workspace/a/b/x.iso").is_none());
         assert!(excluded(b"state/x/state/logs").is_none());

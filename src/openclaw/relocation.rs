@@ -24,9 +24,7 @@ pub(crate) fn find<'a>(
             continue;
         };
         let beside = state_dir.parent().map(|parent| parent.join(below));
-        let found = beside
-            .and_then(existing)
-            .or_else(|| existing(home.join(below)));
+        let found = beside.and_then(existing).or_else(|| existing(home.join(below)));
         if found.is_some() {
             return found;
         }
@@ -66,17 +64,11 @@ mod tests {
             fs::create_dir_all(state.join(directory)).unwrap();
         }
         fs::create_dir_all(home.join("projects/ws")).unwrap();
-        let own = [
-            Path::new("/srv/x"),
-            Path::new("/home/al/.openclaw/agents/a"),
-        ];
+        let own = [Path::new("/srv/x"), Path::new("/home/al/.openclaw/agents/a")];
         let find = |path: &str| -> Option<PathBuf> {
             super::find(Path::new(path), own.iter().copied(), &state, &home)
         };
-        assert_eq!(
-            find("/home/al/.openclaw/workspace"),
-            Some(state.join("workspace"))
-        );
+        assert_eq!(find("/home/al/.openclaw/workspace"), Some(state.join("workspace")));
         assert_eq!(find("/home/al/projects/ws"), Some(home.join("projects/ws")));
         assert_eq!(find("/home/alice/projects/ws"), None);
         assert_eq!(find("/home/al/projects/other"), None);

@@ -49,12 +49,7 @@ pub(crate) struct Found {
 /// Finds all workspaces and agent directories, each directory once.
 pub(crate) fn find(config: &Config, place: &Place<'_>, warnings: &mut Vec<String>) -> Found {
     let mut workspaces: Vec<Workspace> = Vec::new();
-    let implicit = [Agent {
-        id: "main".to_owned(),
-        workspace: None,
-        agent_dir: None,
-        legacy: false,
-    }];
+    let implicit = [Agent { id: "main".to_owned(), workspace: None, directory: None, legacy: false }];
     let agents = match &config.agents[..] {
         [] => &implicit,
         agents => agents,
@@ -94,10 +89,7 @@ pub(crate) fn find(config: &Config, place: &Place<'_>, warnings: &mut Vec<String
             rule: "lies in the state directory",
         });
     }
-    Found {
-        workspaces,
-        agent_dirs: resolver.agent_dirs(agents),
-    }
+    Found { workspaces, agent_dirs: resolver.agent_dirs(agents) }
 }
 
 /// Brings an agent's name into the form of OpenClaw's ids: 1 to 64 of `a-z 0-9 _ -`.
@@ -155,25 +147,15 @@ impl Resolver<'_> {
             configured: false,
         };
         // Releases differ here; what exists tells which one made it.
-        let (first, second) = if agent.legacy {
-            (beside, below)
-        } else {
-            (below, beside)
-        };
-        if !first.path.is_dir() && second.path.is_dir() {
-            second
-        } else {
-            first
-        }
+        let (first, second) = if agent.legacy { (beside, below) } else { (below, beside) };
+        if !first.path.is_dir() && second.path.is_dir() { second } else { first }
     }
 
     fn default_workspace(&self) -> Choice {
         match &self.place.default_workspace {
-            Some(path) => Choice {
-                path: path.clone(),
-                rule: "named by OPENCLAW_WORKSPACE_DIR",
-                configured: true,
-            },
+            Some(path) => {
+                Choice { path: path.clone(), rule: "named by OPENCLAW_WORKSPACE_DIR", configured: true }
+            }
             None => self.or_early(
                 Choice {
                     path: self.place.state_dir.join("workspace"),
@@ -188,22 +170,14 @@ impl Resolver<'_> {
     /// OpenClaw: releases of January 2026 had the workspaces in the home directory.
     fn or_early(&self, choice: Choice, early: PathBuf) -> Choice {
         if self.place.default_profile && !choice.path.is_dir() && early.is_dir() {
-            return Choice {
-                path: early,
-                rule: "default of early releases",
-                configured: false,
-            };
+            return Choice { path: early, rule: "default of early releases", configured: false };
         }
         choice
     }
 
     fn configured(&self, text: &str) -> Choice {
         let (path, rule) = self.resolve(text);
-        Choice {
-            path,
-            rule,
-            configured: true,
-        }
+        Choice { path, rule, configured: true }
     }
 
     /// A configured path where it is on this machine.
@@ -224,7 +198,7 @@ impl Resolver<'_> {
     fn paths(&self) -> impl Iterator<Item = &Path> {
         let agents = self.config.agents.iter();
         agents
-            .flat_map(|agent| [&agent.agent_dir, &agent.workspace])
+            .flat_map(|agent| [&agent.directory, &agent.workspace])
             .chain([&self.config.default_workspace])
             .filter_map(|path| path.as_deref().map(Path::new))
             .filter(|path| path.is_absolute())
@@ -234,16 +208,13 @@ impl Resolver<'_> {
     fn agent_dirs(&self, agents: &[Agent]) -> Vec<AgentDir> {
         let mut found: Vec<AgentDir> = Vec::new();
         for agent in agents {
-            let Some(text) = &agent.agent_dir else {
+            let Some(text) = &agent.directory else {
                 continue;
             };
             let path = settle(self.resolve(text).0, self.place.home);
             let inside = lies_in(&path, self.place.state_dir);
             if path.is_dir() && !inside && found.iter().all(|other| !same(&other.path, &path)) {
-                found.push(AgentDir {
-                    agent: agent.id.clone(),
-                    path,
-                });
+                found.push(AgentDir { agent: agent.id.clone(), path });
             }
         }
         found
@@ -294,8 +265,7 @@ fn settle(path: PathBuf, home: &Path) -> PathBuf {
 }
 
 fn same(one: &Path, other: &Path) -> bool {
-    one == other
-        || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(a), Ok(b)) if a == b)
+    one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(a), Ok(b)) if a == b)
 }
 
 fn lies_in(path: &Path, directory: &Path) -> bool {

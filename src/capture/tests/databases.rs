@@ -42,9 +42,7 @@ fn stored(captured: &Captured, name: &str) -> (tempfile::TempDir, Connection) {
     let path = directory.path().join("db");
     fs::write(&path, captured.content(name)).unwrap();
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
-    let verdict: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
+    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
     (directory, connection)
 }
@@ -146,11 +144,7 @@ fn a_hot_rollback_journal_is_rolled_back() {
              PRAGMA cache_size=1; PRAGMA cache_spill=1; BEGIN; UPDATE t SET x = 'after, and longer than it was';",
         )
         .unwrap();
-    copy(
-        &original,
-        &test.state("memory/main.sqlite"),
-        &["", "-journal"],
-    );
+    copy(&original, &test.state("memory/main.sqlite"), &["", "-journal"]);
     let before = fingerprint(test.home.path());
     let captured = test.capture();
     assert_eq!(fingerprint(test.home.path()), before);
@@ -165,8 +159,7 @@ fn a_database_without_a_log_is_in() {
     let test = Test::new();
     fs::create_dir(test.state("memory")).unwrap();
     let live = Connection::open(test.state("memory/main.sqlite")).unwrap();
-    live.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
-        .unwrap();
+    live.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
     let before = fingerprint(test.home.path());
     let captured = test.capture();
     assert_eq!(fingerprint(test.home.path()), before);
@@ -268,11 +261,7 @@ const PLACE: &str = "OCBAK_TEST_DATABASE";
 /// Runs [`write_without_end`] in a process of its own: file locks do not work within one.
 fn start_writer(database: &Path) -> Writer {
     let mut child = Command::new(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--nocapture",
-            "capture::tests::databases::write_without_end",
-        ])
+        .args(["--exact", "--nocapture", "capture::tests::databases::write_without_end"])
         .env(PLACE, database)
         .stdout(Stdio::piped())
         .spawn()

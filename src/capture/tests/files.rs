@@ -21,9 +21,7 @@ fn with_large_file() -> Test {
 fn a_sparse_file_is_streamed() {
     let test = with_large_file();
     let mut seen = 0;
-    let captured = test
-        .capture_with(&Ghost::new(|bytes| seen += bytes))
-        .unwrap();
+    let captured = test.capture_with(&Ghost::new(|bytes| seen += bytes)).unwrap();
     assert_eq!(captured.content("state/large").len() as u64, LARGE);
     assert!(captured.noted.is_empty());
     assert_eq!(seen, LARGE);
@@ -35,21 +33,13 @@ fn a_large_file_that_shrinks_is_incomplete() {
     let large = test.state("large");
     let ghost = Ghost::new(move |bytes| {
         if bytes > 0 {
-            File::options()
-                .write(true)
-                .open(&large)
-                .unwrap()
-                .set_len(10)
-                .unwrap();
+            File::options().write(true).open(&large).unwrap().set_len(10).unwrap();
         }
     });
     let captured = test.capture_with(&ghost).unwrap();
     assert_eq!(captured.noted("state/large"), Some(NoteReason::Incomplete));
     let entry = captured.entry("state/large");
-    assert_eq!(
-        entry.missing + captured.content("state/large").len() as u64,
-        LARGE
-    );
+    assert_eq!(entry.missing + captured.content("state/large").len() as u64, LARGE);
     assert!(entry.missing > 0);
 }
 
@@ -59,12 +49,7 @@ fn a_large_file_that_grows_is_noted() {
     let large = test.state("large");
     let ghost = Ghost::new(move |bytes| {
         if bytes > 0 {
-            File::options()
-                .write(true)
-                .open(&large)
-                .unwrap()
-                .set_len(LARGE + 10)
-                .unwrap();
+            File::options().write(true).open(&large).unwrap().set_len(LARGE + 10).unwrap();
         }
     });
     let captured = test.capture_with(&ghost).unwrap();

@@ -41,10 +41,7 @@ impl Test {
         let scratch = tempfile::tempdir().unwrap();
         let test = Self {
             home: tempfile::tempdir().unwrap(),
-            options: CaptureOptions {
-                scratch: Some(scratch.path().to_owned()),
-                ..CaptureOptions::default()
-            },
+            options: CaptureOptions { scratch: Some(scratch.path().to_owned()), ..CaptureOptions::default() },
             scratch,
         };
         fs::create_dir(test.state("")).unwrap();
@@ -169,13 +166,8 @@ impl Sink for Captured {
             ItemKind::Symlink { target } => Kind::Symlink(target.to_vec()),
             ItemKind::Hardlink { target } => Kind::Hardlink(target.to_string()),
         };
-        let stored = Stored {
-            kind,
-            mode: item.mode,
-            mtime: item.mtime,
-            xattrs: item.xattrs.to_vec(),
-            missing,
-        };
+        let stored =
+            Stored { kind, mode: item.mode, mtime: item.mtime, xattrs: item.xattrs.to_vec(), missing };
         let name = item.path.as_bytes().to_vec();
         assert!(self.entries.insert(name, stored).is_none());
         Ok(missing)
@@ -246,11 +238,7 @@ fn fingerprint(root: &Path) -> Vec<String> {
     while let Some(path) = todo.pop() {
         let facts = fs::symlink_metadata(&path).unwrap();
         let content = if facts.is_dir() {
-            todo.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             Vec::new()
         } else {
             fs::read(&path).unwrap_or_default()

@@ -7,8 +7,8 @@ use super::{Captured, Test};
 use crate::format::entry::{Role, SkipReason};
 
 fn config(test: &Test, agents: &str) {
-    let text = format!("{{agents:{agents},meta:{{lastTouchedVersion:'2026.9.6'}}}}");
-    test.write(".openclaw/openclaw.json", text);
+    let content = format!("{{agents:{agents},meta:{{lastTouchedVersion:'2026.9.6'}}}}");
+    test.write(".openclaw/openclaw.json", content);
 }
 
 /// No file of the home stands in the archive twice.
@@ -30,10 +30,7 @@ fn no_file_twice(captured: &Captured) {
 #[test]
 fn workspaces_are_in_their_own_payload_only() {
     let test = Test::new();
-    config(
-        &test,
-        "{entries:{main:{},ops:{workspace:'~/.openclaw/workspace/ops'},out:{workspace:'~/out'}}}",
-    );
+    config(&test, "{entries:{main:{},ops:{workspace:'~/.openclaw/workspace/ops'},out:{workspace:'~/out'}}}");
     test.write(".openclaw/workspace/main.md", "main");
     test.write(".openclaw/workspace/ops/ops.md", "ops");
     test.write(".openclaw/workspace-old/old.md", "old");
@@ -42,20 +39,11 @@ fn workspaces_are_in_their_own_payload_only() {
     assert_eq!(captured.roots(Role::State), ["state"]);
     assert_eq!(
         captured.roots(Role::Workspace),
-        [
-            "workspace/main",
-            "workspace/old",
-            "workspace/ops",
-            "workspace/out"
-        ]
+        ["workspace/main", "workspace/old", "workspace/ops", "workspace/out"]
     );
     assert_eq!(captured.content("workspace/main/main.md"), b"main");
     assert_eq!(captured.content("workspace/ops/ops.md"), b"ops");
-    for name in [
-        "state/workspace",
-        "state/workspace-old",
-        "workspace/main/ops",
-    ] {
+    for name in ["state/workspace", "state/workspace-old", "workspace/main/ops"] {
         assert_eq!(captured.skipped(name), Some(SkipReason::Root), "{name}");
     }
     no_file_twice(&captured);
@@ -91,27 +79,22 @@ fn a_workspace_that_is_the_state_directory_is_stored_once() {
 fn names_of_roots_are_never_used_twice() {
     let test = Test::new();
     config(&test, "{entries:{main:{},ops:{workspace:'~/out'}}}");
-    for (place, content) in [
-        (".openclaw/workspace-ops/a", "1"),
-        (".openclaw/workspace-OPS/a", "2"),
-        ("out/a", "3"),
-    ] {
+    for (place, content) in
+        [(".openclaw/workspace-ops/a", "1"), (".openclaw/workspace-OPS/a", "2"), ("out/a", "3")]
+    {
         test.write(place, content);
     }
     let captured = test.capture();
     assert_eq!(captured.content("workspace/ops/a"), b"3");
-    assert_eq!(
-        captured.roots(Role::Workspace),
-        ["workspace/ops", "workspace/ops-2", "workspace/ops-3"]
-    );
+    assert_eq!(captured.roots(Role::Workspace), ["workspace/ops", "workspace/ops-2", "workspace/ops-3"]);
     no_file_twice(&captured);
 }
 
 #[test]
 fn what_lies_outside_the_state_directory_has_its_own_roots() {
     let test = Test::new();
-    let text = "{agents:{entries:{a:{agentDir:'~/agents/a',workspace:'~/ws'}}}}";
-    test.write("ws/settings.json5", text);
+    let settings = "{agents:{entries:{a:{agentDir:'~/agents/a',workspace:'~/ws'}}}}";
+    test.write("ws/settings.json5", settings);
     test.write("ws/other", "other");
     symlink("../ws/settings.json5", test.state("openclaw.json")).unwrap();
     test.write("agents/a/auth.json", "auth");
@@ -119,14 +102,11 @@ fn what_lies_outside_the_state_directory_has_its_own_roots() {
     test.write(".config/openclaw/gateway.env", "TOKEN=1");
     test.write(".config/openclaw/more", "not OpenClaw's");
     let captured = test.capture();
-    assert_eq!(
-        captured.roots(Role::State),
-        ["agent/a", "config", "env", "state"]
-    );
+    assert_eq!(captured.roots(Role::State), ["agent/a", "config", "env", "state"]);
     assert_eq!(captured.content("agent/a/auth.json"), b"auth");
     let lock = captured.skipped("agent/a/x.lock.sqlite");
     assert_eq!(lock, Some(SkipReason::Policy));
-    assert_eq!(captured.content("config/settings.json5"), text.as_bytes());
+    assert_eq!(captured.content("config/settings.json5"), settings.as_bytes());
     assert!(!captured.has("config/other"));
     assert_eq!(captured.content("env/gateway.env"), b"TOKEN=1");
     assert!(!captured.has("env/more"));
@@ -165,10 +145,7 @@ fn the_facts_are_told() {
     let captured = test.capture();
     let facts = &captured.sources[&Role::State].facts;
     assert_eq!(facts["home"], test.home.path().to_str().unwrap());
-    assert_eq!(
-        facts["state_dir"],
-        test.state("").to_str().unwrap().trim_end_matches('/')
-    );
+    assert_eq!(facts["state_dir"], test.state("").to_str().unwrap().trim_end_matches('/'));
     assert_eq!(facts["openclaw_version"], "2026.9.6");
     assert!(facts["config"].ends_with("openclaw.json"));
     assert!(facts.contains_key("host") && facts.contains_key("platform"));

@@ -24,14 +24,8 @@ fn everything_of_a_plain_tree_is_in() {
     symlink("../../outside", test.state("a/link")).unwrap();
     set_mode(test.state(""), 0o700);
     set_mode(test.state("a/b"), 0o4751);
-    let time = Timespec {
-        tv_sec: -5,
-        tv_nsec: 123_456_789,
-    };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
+    let time = Timespec { tv_sec: -5, tv_nsec: 123_456_789 };
+    let times = Timestamps { last_access: time, last_modification: time };
     utimensat(CWD, test.state("a/b"), &times, rustix::fs::AtFlags::empty()).unwrap();
     let before = fingerprint(test.home.path());
     let captured = test.capture();
@@ -41,10 +35,7 @@ fn everything_of_a_plain_tree_is_in() {
     assert_eq!(captured.entry("state").mode, 0o700);
     assert_eq!(captured.content("state/a/b"), b"content");
     assert_eq!(captured.entry("state/a/b").mode, 0o4751);
-    let mtime = Mtime {
-        seconds: -5,
-        nanoseconds: 123_456_789,
-    };
+    let mtime = Mtime { seconds: -5, nanoseconds: 123_456_789 };
     assert_eq!(captured.entry("state/a/b").mtime, mtime);
     assert_eq!(captured.entry("state/empty").kind, Kind::Directory);
     let link = Kind::Symlink(b"../../outside".to_vec());
@@ -259,11 +250,7 @@ fn nobody_leads_the_walk_elsewhere_by_moving_directories() {
     fs::rename(test.state("d/moved"), test.state("d/d")).unwrap();
     shallow(&test.state(""));
     let contents = captured.entries.values().map(|entry| &entry.kind);
-    assert!(
-        !contents
-            .into_iter()
-            .any(|kind| *kind == Kind::File(b"not ours".to_vec()))
-    );
+    assert!(!contents.into_iter().any(|kind| *kind == Kind::File(b"not ours".to_vec())));
     let lost = captured.skipped.values().map(|(why, _)| *why);
     assert!(lost.into_iter().all(|why| why == SkipReason::Unreadable));
     assert!(!captured.skipped.is_empty());
@@ -282,19 +269,10 @@ fn what_the_policy_leaves_out_is_one_line() {
     test.write(".openclaw/workspace/node_modules/a/b", "x");
     test.write(".openclaw/workspace/.git/node", "x");
     let captured = test.capture();
-    let left_out: Vec<_> = captured
-        .skipped
-        .keys()
-        .map(|name| str::from_utf8(name).unwrap())
-        .collect();
+    let left_out: Vec<_> = captured.skipped.keys().map(|name| str::from_utf8(name).unwrap()).collect();
     assert_eq!(
         left_out,
-        [
-            "state/cache",
-            "state/workspace",
-            "workspace/main/node_modules",
-            "workspace/main/target"
-        ]
+        ["state/cache", "state/workspace", "workspace/main/node_modules", "workspace/main/target"]
     );
     assert!(captured.has("workspace/main/fake/CACHEDIR.TAG"));
     assert!(captured.has("workspace/main/.git/node"));
@@ -304,19 +282,8 @@ fn what_the_policy_leaves_out_is_one_line() {
     test.options.all = true;
     test.options.exclude = vec!["workspace/*/target".to_owned(), "**/*.log".to_owned()];
     let captured = test.capture();
-    let left_out: Vec<_> = captured
-        .skipped
-        .keys()
-        .map(|name| str::from_utf8(name).unwrap())
-        .collect();
-    assert_eq!(
-        left_out,
-        [
-            "state/logs/gateway.log",
-            "state/workspace",
-            "workspace/main/target"
-        ]
-    );
+    let left_out: Vec<_> = captured.skipped.keys().map(|name| str::from_utf8(name).unwrap()).collect();
+    assert_eq!(left_out, ["state/logs/gateway.log", "state/workspace", "workspace/main/target"]);
     let (_, detail) = &captured.skipped[&b"workspace/main/target"[..]];
     assert_eq!(detail, "excluded by `workspace/*/target`");
 }
@@ -339,13 +306,6 @@ fn a_preview_tells_what_a_capture_does() {
     assert_eq!(skipped, captured.skipped.len());
     assert_eq!(preview[0].bytes, 13);
     assert_eq!(preview[0].source, captured.sources[&Role::State]);
-    assert_eq!(
-        preview[0].largest,
-        [
-            (path("state/logs"), 7),
-            (path("state/agents"), 5),
-            (path("state"), 1)
-        ]
-    );
+    assert_eq!(preview[0].largest, [(path("state/logs"), 7), (path("state/agents"), 5), (path("state"), 1)]);
     assert_eq!(preview[1].largest, [(path("workspace/main/memory"), 3)]);
 }

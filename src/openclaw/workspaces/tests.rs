@@ -60,10 +60,7 @@ fn row(agents: &str, path: &str, present: bool) -> (String, String, bool) {
 #[test]
 fn without_configuration_main_has_the_default_workspace() {
     let test = Test::new(&[]);
-    assert_eq!(
-        test.workspaces(),
-        [row("main", ".openclaw/workspace", false)]
-    );
+    assert_eq!(test.workspaces(), [row("main", ".openclaw/workspace", false)]);
     assert!(test.locate().warnings.is_empty());
 }
 
@@ -73,11 +70,7 @@ fn others_lie_below_a_configured_default_workspace() {
         .config("{agents:{defaults:{workspace:'~/ws'},entries:{main:{},ops:{},'R d':{}}}}");
     assert_eq!(
         test.workspaces(),
-        [
-            row("r-d", "ws/r-d", false),
-            row("main", "ws", true),
-            row("ops", "ws/ops", true)
-        ]
+        [row("r-d", "ws/r-d", false), row("main", "ws", true), row("ops", "ws/ops", true)]
     );
     assert!(test.locate().warnings.is_empty());
 }
@@ -86,26 +79,18 @@ fn others_lie_below_a_configured_default_workspace() {
 fn others_lie_beside_the_default_workspace_otherwise() {
     let test = Test::new(&[".openclaw/workspace-ops"])
         .config("{agents:{entries:{main:{workspace:'HOME/x'},ops:{}}}}");
-    assert_eq!(
-        test.workspaces(),
-        [
-            row("main", "x", false),
-            row("ops", ".openclaw/workspace-ops", true)
-        ]
-    );
+    assert_eq!(test.workspaces(), [row("main", "x", false), row("ops", ".openclaw/workspace-ops", true)]);
     assert_eq!(test.locate().warnings.len(), 1);
     let legacy = Test::new(&[".openclaw/workspace-ops", "ws/ops"])
         .config("{agents:{defaults:{workspace:'~/ws'},list:[{id:'main'},{id:'ops'}]}}");
-    assert_eq!(
-        legacy.workspaces()[1],
-        row("ops", ".openclaw/workspace-ops", true)
-    );
+    assert_eq!(legacy.workspaces()[1], row("ops", ".openclaw/workspace-ops", true));
 }
 
 #[test]
 fn a_shared_workspace_is_one() {
-    let test = Test::new(&["ws"])
-        .config("{agents:{entries:{a:{workspace:'~/ws'},b:{workspace:'HOME/link'},c:{workspace:'HOME/./ws/'}}}}");
+    let test = Test::new(&["ws"]).config(
+        "{agents:{entries:{a:{workspace:'~/ws'},b:{workspace:'HOME/link'},c:{workspace:'HOME/./ws/'}}}}",
+    );
     symlink("ws", test.at("link")).unwrap();
     assert_eq!(test.workspaces(), [row("a b c", "ws", true)]);
 }
@@ -150,10 +135,7 @@ fn the_environment_names_the_default_workspace() {
 #[test]
 fn early_releases_kept_workspaces_in_the_home() {
     let test = Test::new(&["clawd", "clawd-b"]).config("{agents:{list:[{id:'a'},{id:'b'}]}}");
-    assert_eq!(
-        test.workspaces(),
-        [row("a", "clawd", true), row("b", "clawd-b", true)]
-    );
+    assert_eq!(test.workspaces(), [row("a", "clawd", true), row("b", "clawd-b", true)]);
 }
 
 #[test]
