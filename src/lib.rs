@@ -33,6 +33,7 @@ mod observer;
 mod openclaw;
 mod path;
 mod payload;
+mod restore;
 
 pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
@@ -51,3 +52,4 @@ pub use observer::{Observer, Silent};
 pub use openclaw::{AgentDir, Environment, Installation, Search, Workspace};
 pub use path::{ArchivePath, sanitize};
 pub use payload::stream::PayloadStream;
+pub use restore::{Plan, PlannedRoot, Restored, Selection, Target, extract, restore};

@@ -1,0 +1,180 @@
+//! Fills the stages: files and directories as they come, then links, then what directories
+//! look like from outside.
+
+use crate::error::{Error, Result};
+use crate::format::entry::{Entry, Node};
+use crate::observer::Observer;
+use crate::path::ArchivePath;
+
+use super::feed::Feed;
+use super::layout::{Contents, Layout};
+use super::stage::{Copier, Facts, Stage};
+
+/// The stages of a restore and what they are filled from.
+pub(super) struct Filling<'a> {
+    pub(super) contents: &'a [Contents<'a>],
+    pub(super) layout: &'a Layout,
+    pub(super) observer: &'a dyn Observer,
+    /// The stage of each tree.
+    pub(super) stages: Vec<Stage>,
+    /// The stage used last.
+    pub(super) current: usize,
+}
+
+/// What was made.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
+}
+
+impl<'a> Filling<'a> {
+    /// Makes everything that is picked; `feeds` opens a payload.
+    pub(super) fn fill<'f>(
+        &mut self,
+        mut feeds: impl FnMut(usize) -> Result<Box<dyn Feed + 'f>>,
+    ) -> Result<Totals> {
+        self.refuse_collisions()?;
+        let mut totals = Totals::default();
+        let mut copier = Copier::new(self.observer);
+        for payload in 0..self.contents.len() {
+            let mut feed = feeds(payload)?;
+            while let Some((number, xattrs)) = feed.next()? {
+                self.observer.check()?;
+                let Some(made_as) = self.layout.picks[payload].made_as(number) else {
+                    continue;
+                };
+                let entry = self.entry(payload, number);
+                match entry.node {
+                    Node::File { size, .. } => {
+                        let (stage, place) = self.stage_for_name(payload, made_as)?;
+                        self.stages[stage].file(
+                            &place,
+                            facts(entry),
+                            size,
+                            &xattrs,
+                            &mut *feed,
+                            &mut copier,
+                        )?;
+                        totals.bytes += size;
+                    }
+                    Node::Directory => {
+                        let (stage, place) = self.stage(payload, number)?;
+                        self.stages[stage].directory(place.as_ref(), &xattrs)?;
+                    }
+                    // After all files, lest one be written through it.
+                    Node::Symlink { .. } | Node::Hardlink { .. } => {}
+                }
+            }
+        }
+        self.for_each(Self::hardlink)?;
+        self.for_each(Self::symlink)?;
+        for stage in &mut self.stages {
+            // Each directory is found by its name once more: what was put in its place is noticed.
+            stage.rest();
+        }
+        for &(payload, number) in self.layout.directories.iter().rev() {
+            self.observer.check()?;
+            let (stage, place) = self.stage(payload, number)?;
+            let facts = facts(self.entry(payload, number));
+            self.stages[stage].finish_directory(place.as_ref(), facts)?;
+        }
+        for stage in &mut self.stages {
+            stage.sync()?;
+        }
+        for picks in &self.layout.picks {
+            totals.entries += picks.numbers().count() as u64;
+        }
+        Ok(totals)
+    }
+
+    fn for_each(
+        &mut self,
+        mut make: impl FnMut(&mut Self, usize, usize) -> Result<()>,
+    ) -> Result<()> {
+        for (payload, picks) in self.layout.picks.iter().enumerate() {
+            for number in picks.numbers() {
+                self.observer.check()?;
+                make(self, payload, number)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hardlink(&mut self, payload: usize, number: usize) -> Result<()> {
+        let Some(file) = self.layout.picks[payload].linked_to(number) else {
+            return Ok(());
+        };
+        let (from, from_place) = self.stage_for_name(payload, file)?;
+        let (to, place) = self.stage_for_name(payload, number)?;
+        let from = self.stages[from].root.clone();
+        let facts = facts(self.entry(payload, file));
+        self.stages[to].hardlink(&from, &from_place, &place, facts)
+    }
+
+    fn symlink(&mut self, payload: usize, number: usize) -> Result<()> {
+        let entry = self.entry(payload, number);
+        let Node::Symlink { target } = &entry.node else {
+            return Ok(());
+        };
+        let (stage, place) = self.stage_for_name(payload, number)?;
+        self.stages[stage].symlink(&place, target, entry.mtime)
+    }
+
+    /// Refuses names that the target would take for one: the later would replace the earlier.
+    fn refuse_collisions(&mut self) -> Result<()> {
+        for tree in 0..self.stages.len() {
+            let folding = self.stages[tree].folding()?;
+            if folding.is_exact() {
+                continue;
+            }
+            let mut places = Vec::new();
+            for (payload, picks) in self.layout.picks.iter().enumerate() {
+                for number in picks.numbers() {
+                    let (of, place) = self.stage(payload, number)?;
+                    places.extend(place.filter(|_| of == tree));
+                }
+            }
+            if let Some((one, other)) = folding.collision(places.iter()) {
+                return Err(Error::invalid(format!(
+                    "`{one}` and `{other}` are one name on the file system of the target"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&self, payload: usize, number: usize) -> &'a Entry {
+        let contents: &'a [Contents<'a>] = self.contents;
+        &contents[payload].entries[number]
+    }
+
+    /// Returns the stage and the place in it of an entry.
+    fn stage(&mut self, payload: usize, number: usize) -> Result<(usize, Option<ArchivePath>)> {
+        let path = &self.entry(payload, number).path;
+        let (tree, place) = self.layout.place(&self.contents[payload], payload, path)?;
+        if self.current != tree {
+            // Many trees, each with its directories held open, would use up the handles.
+            self.stages[self.current].rest();
+            self.current = tree;
+        }
+        Ok((tree, place))
+    }
+
+    /// As `stage`, for what cannot be the stage itself.
+    fn stage_for_name(&mut self, payload: usize, number: usize) -> Result<(usize, ArchivePath)> {
+        let (tree, place) = self.stage(payload, number)?;
+        let path = &self.entry(payload, number).path;
+        let place = place.ok_or_else(|| {
+            Error::malformed(format!("entry `{path}` takes the place of a directory"))
+        })?;
+        Ok((tree, place))
+    }
+}
+
+fn facts(entry: &Entry) -> Facts {
+    Facts {
+        mode: entry.mode,
+        mtime: entry.mtime,
+    }
+}

@@ -1,0 +1,183 @@
+//! Archive to disk: a plan that only looks, stages that are the only writers, and renames
+//! that put them into place (spec §10 step 6).
+
+mod activate;
+mod extract;
+mod feed;
+mod fill;
+mod layout;
+mod locate;
+mod moves;
+mod names;
+mod place;
+mod plan;
+mod select;
+mod stage;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::archive::Archive;
+use crate::error::Result;
+use crate::format::entry::Node;
+use crate::format::index::Index;
+use crate::observer::Observer;
+
+pub use extract::extract;
+pub use plan::{Plan, PlannedRoot, Target};
+pub use select::Selection;
+
+use feed::{Chosen, Feed, Whole};
+use fill::{Filling, Totals};
+use layout::{Contents, Layout, Manner};
+use moves::Moves;
+use stage::Facts;
+
+/// What a restore did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Entries that were made.
+    pub entries: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Where what was replaced is kept.
+    pub kept: Vec<PathBuf>,
+    /// What could not be made as it was: attributes refused, dangerous mode bits dropped.
+    pub notes: Vec<String>,
+}
+
+/// Does what a plan says.
+///
+/// Everything is staged beside its target and checked against the archive; only then, by
+/// renames that are taken back if one fails, it becomes visible. What it replaces is kept.
+///
+/// # Errors
+///
+/// Those of reading the archive; `Io` naming the file that could not be made; `AlreadyExists`
+/// or `Invalid` where the target changed since the plan; `Interrupted`. After an error the
+/// targets are as they were.
+pub fn restore(
+    archive: &Archive,
+    plan: &Plan,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<Restored> {
+    let contents = plan::contents(plan.indexes());
+    run(&contents, plan.layout(), &stamp(), observer, |payload| {
+        feed(
+            archive,
+            &plan.indexes()[payload],
+            plan.layout(),
+            payload,
+            threads,
+        )
+    })
+}
+
+/// Opens a payload the cheaper way: as a whole, or each wanted file on its own.
+fn feed<'a>(
+    archive: &'a Archive,
+    index: &'a Index,
+    layout: &Layout,
+    payload: usize,
+    threads: usize,
+) -> Result<Box<dyn Feed + 'a>> {
+    let numbers = layout.picks[payload].read();
+    // One or two frames are decoded for a file, whatever its size.
+    let frame = u64::from(index.frame_size);
+    let size = |number: &usize| match index.entries[*number].node {
+        Node::File { size, .. } => size.saturating_add(frame),
+        _ => 0,
+    };
+    let files = numbers.iter().filter(|number| size(number) > 0).count();
+    let sought: u64 = numbers.iter().map(size).fold(0, u64::saturating_add);
+    if numbers.len() == index.entries.len() || (files > FEW && sought > index.tar) {
+        Ok(Box::new(Whole::new(archive, index, threads)?))
+    } else {
+        Ok(Box::new(Chosen::new(archive, index, numbers)))
+    }
+}
+
+/// Stages, fills, and puts into place.
+fn run<'f>(
+    contents: &[Contents<'_>],
+    layout: &Layout,
+    stamp: &str,
+    observer: &dyn Observer,
+    feeds: impl FnMut(usize) -> Result<Box<dyn Feed + 'f>>,
+) -> Result<Restored> {
+    // Dropped in reverse: renames are taken back into the stages, the stages removed, and
+    // then the directories that were made for them.
+    let mut ground = Moves::new(observer);
+    let mut stages = Vec::new();
+    for tree in &layout.trees {
+        stages.push(activate::prepare(tree, &mut ground)?);
+    }
+    let mut filling = Filling {
+        contents,
+        layout,
+        observer,
+        stages,
+        current: 0,
+    };
+    let Totals { entries, bytes } = filling.fill(feeds)?;
+    let mut stages = filling.stages;
+    let roots = root_facts(contents, layout)?;
+    let mut restored = Restored {
+        entries,
+        bytes,
+        ..Restored::default()
+    };
+    let mut moves = Moves::new(observer);
+    for ((tree, stage), root) in layout.trees.iter().zip(&mut stages).zip(&roots) {
+        observer.check()?;
+        restored.notes.append(&mut stage.take_notes());
+        let kept = activate::activate(tree, stage, *root, stamp, &mut moves)?;
+        restored.kept.extend(kept);
+    }
+    for stage in &stages {
+        stage.parent.sync_file_system()?;
+    }
+    moves.commit();
+    ground.commit();
+    for ((tree, stage), root) in layout.trees.iter().zip(stages).zip(&roots) {
+        let parent = stage.parent.clone();
+        // What is left of a stage that was emptied into its target goes now.
+        drop(stage);
+        if let (Manner::Swap, Some(root), true) = (tree.manner, root, parent.path() == tree.target)
+        {
+            // Too late to fail: everything is in its place.
+            if let Err(error) = parent.set_mtime(root.mtime) {
+                restored.notes.push(error.to_string());
+            }
+        }
+    }
+    Ok(restored)
+}
+
+/// Finds what the archive says of the directories that are trees themselves.
+fn root_facts(contents: &[Contents<'_>], layout: &Layout) -> Result<Vec<Option<Facts>>> {
+    let mut roots = vec![None; layout.trees.len()];
+    for &(payload, number) in &layout.directories {
+        let entry = &contents[payload].entries[number];
+        if let (tree, None) = layout.place(&contents[payload], payload, &entry.path)? {
+            roots[tree] = Some(Facts {
+                mode: entry.mode,
+                mtime: entry.mtime,
+            });
+        }
+    }
+    Ok(roots)
+}
+
+/// The time in the names of kept trees.
+fn stamp() -> String {
+    Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Files that are always sought one by one.
+const FEW: usize = 16;

@@ -1,0 +1,181 @@
+//! What a restore will do, decided before anything is touched.
+
+use std::path::{Path, PathBuf};
+
+use crate::archive::Archive;
+use crate::error::{Error, Result};
+use crate::format::entry::{Role, Source};
+use crate::format::index::Index;
+use crate::path::ArchivePath;
+
+use super::layout::{Contents, Layout};
+use super::locate::{is_same_place, shown};
+use super::place::Places;
+use super::select::{Selection, Wanted};
+
+/// Where a restore goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A directory that is new or empty; each root gets its name in the archive there.
+    Directory(PathBuf),
+    /// Back where each root came from.
+    Original {
+        /// Home directory of the user that is restored for.
+        home: PathBuf,
+        /// The state directory to be replaced.
+        state_dir: PathBuf,
+    },
+}
+
+/// A restore that can be done: made from the indexes of an archive, looking at the disk only.
+pub struct Plan {
+    indexes: Vec<Index>,
+    layout: Layout,
+    warnings: Vec<String>,
+}
+
+/// What happens with one root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRoot {
+    /// Its name in the archive.
+    pub root: ArchivePath,
+    /// Where it goes.
+    pub target: PathBuf,
+    /// Whether something is there, which will be kept under another name.
+    pub replaces: bool,
+    /// Entries that will be made.
+    pub entries: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+}
+
+impl Plan {
+    /// Decides what goes where.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the archive lacks every payload asked for, or nothing matches a
+    /// pattern; `Invalid` where the target cannot take the archive; `Malformed` where the
+    /// entries contradict each other; and the errors of [`Archive::index`].
+    pub fn new(archive: &Archive, selection: &Selection, target: &Target) -> Result<Self> {
+        let wanted = Wanted::parse(&selection.globs)?;
+        let mut indexes = Vec::new();
+        let mut others = Vec::new();
+        for role in archive.roles() {
+            let index = archive.index(role)?;
+            if selection.roles.contains(&role) {
+                indexes.push(index);
+            } else {
+                others.push(index.source);
+            }
+        }
+        if indexes.is_empty() {
+            return Err(Error::NotFound {
+                what: format!("the archive has no payload `{}`", words(&selection.roles)),
+            });
+        }
+        let layout = lay_out(&contents(&indexes), &others, &wanted, target)?;
+        Ok(Self {
+            warnings: warnings(&indexes, &layout),
+            indexes,
+            layout,
+        })
+    }
+
+    /// What happens with each root of which something is wanted.
+    #[must_use]
+    pub fn roots(&self) -> &[PlannedRoot] {
+        &self.layout.roots
+    }
+
+    /// What a person should know before it happens.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    pub(super) fn indexes(&self) -> &[Index] {
+        &self.indexes
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+/// Takes what a plan needs from indexes.
+pub(super) fn contents(indexes: &[Index]) -> Vec<Contents<'_>> {
+    let content = |index| {
+        let Index {
+            source,
+            entries,
+            skipped,
+            ..
+        }: &Index = index;
+        Contents {
+            source,
+            entries,
+            skipped,
+        }
+    };
+    indexes.iter().map(content).collect()
+}
+
+/// Lays out what is wanted at a target; `others` are the sources of payloads left out.
+pub(super) fn lay_out(
+    contents: &[Contents<'_>],
+    others: &[Source],
+    wanted: &Wanted,
+    target: &Target,
+) -> Result<Layout> {
+    Layout::new(contents, wanted, |picks, counts| match target {
+        Target::Directory(directory) => Places::in_new_directory(contents, directory),
+        Target::Original { home, state_dir } => {
+            for content in contents {
+                check_home(content.source, home, state_dir)?;
+            }
+            Places::original(contents, picks, counts, wanted.is_all(), others)
+        }
+    })
+}
+
+/// Refuses to put back in place what comes from another place: paths in it would be wrong.
+fn check_home(source: &Source, home: &Path, state_dir: &Path) -> Result<()> {
+    let targets = [
+        ("home", "home directory", home),
+        ("state_dir", "state directory", state_dir),
+    ];
+    for (fact, what, target) in targets {
+        if let Some(recorded) = source.facts.get(fact)
+            && !is_same_place(Path::new(recorded), target)
+        {
+            return Err(Error::invalid(format!(
+                "the archive is of the {what} `{}`, the target is `{}`",
+                shown(Path::new(recorded)),
+                shown(target)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What was wrong with the wanted entries when they were stored.
+fn warnings(indexes: &[Index], layout: &Layout) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (index, picks) in indexes.iter().zip(&layout.picks) {
+        for noted in &index.noted {
+            let entry = index
+                .entries
+                .binary_search_by(|entry| entry.path.cmp(&noted.path));
+            if noted.why.needs_attention() && entry.is_ok_and(|number| picks.contains(number)) {
+                warnings.push(format!("`{}` in the archive: {}", noted.path, noted.detail));
+            }
+        }
+    }
+    warnings
+}
+
+fn words(roles: &[Role]) -> String {
+    let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    words.join("` or `")
+}

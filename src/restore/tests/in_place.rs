@@ -1,0 +1,267 @@
+//! Restores back to where everything was.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::{Job, Payload, Target, home, kept, list, mode, mtime, scratch, state, workspace};
+use crate::error::ErrorKind;
+
+#[test]
+fn state_and_workspace_in_it() {
+    for inside in [false, true] {
+        let (_scratch, home) = home();
+        let payloads = [state(&home), workspace(&home)];
+        let mut job = Job::new(&payloads);
+        job.inside = inside;
+        let restored = job.in_place(&home).unwrap();
+        let live = home.join(".openclaw");
+        let old = if inside {
+            live.join(kept(""))
+        } else {
+            home.join(kept(".openclaw"))
+        };
+        assert_eq!(restored.kept, std::slice::from_ref(&old));
+        assert_eq!(
+            list(&old),
+            [
+                "extra: live",
+                "openclaw.json: live",
+                "workspace/",
+                "workspace/notes/",
+                "workspace/notes/today: live"
+            ]
+        );
+        assert_eq!(mode(&live), 0o700);
+        assert_eq!(mtime(&live), (11, 12));
+        assert_eq!(mtime(live.join("workspace")), (13, 14));
+        if inside {
+            fs::remove_dir_all(&old).unwrap();
+        }
+        assert_eq!(
+            list(&live),
+            [
+                "openclaw.json: saved",
+                "workspace/",
+                "workspace/MEMORY.md: saved"
+            ]
+        );
+    }
+}
+
+#[test]
+fn only_state_leaves_the_workspace_live() {
+    for inside in [false, true] {
+        for hint in [false, true] {
+            let (_scratch, home) = home();
+            let mut state = state(&home);
+            if !hint {
+                state.skipped.clear();
+            }
+            let payloads = [state];
+            let mut job = Job::new(&payloads);
+            job.inside = inside;
+            if !hint {
+                job.others = vec![workspace(&home).source];
+            }
+            job.in_place(&home).unwrap();
+            let live = home.join(".openclaw");
+            assert_eq!(mtime(&live), (11, 12));
+            let old = if inside {
+                live.join(kept(""))
+            } else {
+                home.join(kept(".openclaw"))
+            };
+            assert_eq!(list(&old), ["extra: live", "openclaw.json: live"]);
+            fs::remove_dir_all(&old).unwrap();
+            assert_eq!(
+                list(&live),
+                [
+                    "openclaw.json: saved",
+                    "workspace/",
+                    "workspace/notes/",
+                    "workspace/notes/today: live"
+                ]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_deeper_workspace_stays_live_too() {
+    for inside in [false, true] {
+        let (_scratch, home) = home();
+        let payloads = [Payload::new(&[("state", &home.join(".openclaw"))])
+            .directory("state", 0o700)
+            .mtime(11, 12)
+            .directory("state/workspace", 0o755)
+            .mtime(15, 16)
+            .skipped_root("state/workspace/notes")];
+        let mut job = Job::new(&payloads);
+        job.inside = inside;
+        job.in_place(&home).unwrap();
+        let live = home.join(".openclaw");
+        assert_eq!(
+            fs::read(live.join("workspace/notes/today")).unwrap(),
+            b"live"
+        );
+        assert_eq!(mtime(live.join("workspace")), (15, 16));
+        assert_eq!(mtime(&live), (11, 12));
+    }
+}
+
+#[test]
+fn only_workspace_touches_nothing_else() {
+    let (_scratch, home) = home();
+    let payloads = [workspace(&home)];
+    let mut job = Job::new(&payloads);
+    job.others = vec![state(&home).source];
+    let restored = job.in_place(&home).unwrap();
+    let live = home.join(".openclaw");
+    let old = kept("workspace");
+    assert_eq!(restored.kept, [live.join(&old)]);
+    let mut expected = [
+        "extra: live".to_owned(),
+        "openclaw.json: live".to_owned(),
+        "workspace/".to_owned(),
+        format!("{old}/"),
+        format!("{old}/notes/"),
+        format!("{old}/notes/today: live"),
+        "workspace/MEMORY.md: saved".to_owned(),
+    ];
+    expected.sort();
+    assert_eq!(list(&live), expected);
+    assert_eq!(mode(&live), 0o755);
+}
+
+#[test]
+fn nothing_was_there() {
+    let (_scratch, base) = scratch();
+    let home = base.join("users/new");
+    let payloads = [state(&home), workspace(&home)];
+    let job = Job::new(&payloads);
+    let layout = job
+        .layout(&Target::Original {
+            home: home.clone(),
+            state_dir: home.join(".openclaw"),
+        })
+        .unwrap();
+    assert!(layout.roots.iter().all(|root| !root.replaces));
+    assert_eq!(layout.roots[1].target, home.join(".openclaw/workspace"));
+    assert_eq!((layout.roots[0].entries, layout.roots[0].bytes), (2, 5));
+    let restored = job.in_place(&home).unwrap();
+    assert!(restored.kept.is_empty());
+    assert_eq!(list(&home).len(), 4);
+    assert_eq!(mode(home.join(".openclaw")), 0o700);
+}
+
+#[test]
+fn a_linked_state_directory_is_swapped_behind_its_link() {
+    let (_scratch, home) = home();
+    fs::create_dir(home.join("data")).unwrap();
+    fs::rename(home.join(".openclaw"), home.join("data/oc")).unwrap();
+    symlink("data/oc", home.join(".openclaw")).unwrap();
+    let payloads = [state(&home), workspace(&home)];
+    let restored = Job::new(&payloads).in_place(&home).unwrap();
+    assert_eq!(restored.kept, [home.join("data").join(kept("oc"))]);
+    assert!(home.join(".openclaw").is_symlink());
+    assert_eq!(
+        list(&home.join("data/oc")),
+        [
+            "openclaw.json: saved",
+            "workspace/",
+            "workspace/MEMORY.md: saved"
+        ]
+    );
+}
+
+#[test]
+fn a_linked_workspace_is_swapped_behind_its_link() {
+    let (_scratch, home) = home();
+    fs::rename(home.join(".openclaw/workspace"), home.join("ws")).unwrap();
+    symlink("../ws", home.join(".openclaw/workspace")).unwrap();
+    let mut state = state(&home).symlink("state/workspace", "../ws");
+    state.skipped.clear();
+    for nothing_left in [false, true] {
+        if nothing_left {
+            fs::remove_dir_all(home.join(".openclaw")).unwrap();
+            fs::remove_dir_all(home.join("ws")).unwrap();
+        }
+        let payloads = [state.clone(), workspace(&home)];
+        Job::new(&payloads).in_place(&home).unwrap();
+        assert_eq!(
+            list(&home.join(".openclaw")),
+            ["openclaw.json: saved", "workspace -> ../ws"]
+        );
+        assert_eq!(list(&home.join("ws")), ["MEMORY.md: saved"]);
+    }
+}
+
+#[test]
+fn a_link_to_nothing_is_refused() {
+    let (_scratch, home) = scratch();
+    symlink("gone", home.join(".openclaw")).unwrap();
+    let error = Job::new(&[state(&home)]).in_place(&home).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().ends_with("is a symbolic link to nothing"));
+}
+
+#[test]
+fn another_home_is_refused() {
+    let (_scratch, home) = home();
+    let payload = state(&home).fact("home", Path::new("/home/alice"));
+    let error = Job::new(&[payload]).in_place(&home).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the archive is of the home directory `/home/alice`, the target is `{}`",
+            home.display()
+        )
+    );
+}
+
+#[test]
+fn a_failing_step_takes_all_back() {
+    for inside in [false, true] {
+        let (_scratch, home) = home();
+        let before = list(&home);
+        let outer = home.join("outer/ws");
+        let other = Payload::new(&[("workspace/ops", &outer)])
+            .directory("workspace/ops", 0o755)
+            .file("workspace/ops/a", b"saved");
+        let payloads = [state(&home), other];
+        let mut job = Job::new(&payloads);
+        job.inside = inside;
+        let target = Target::Original {
+            home: home.clone(),
+            state_dir: home.join(".openclaw"),
+        };
+        let layout = job.layout(&target).unwrap();
+        // The second tree finds its stage gone, after the first was put into place.
+        let error = job
+            .run(&layout, |entry| {
+                if entry.path.as_bytes() == b"workspace/ops/a" {
+                    let stage = fs::read_dir(home.join("outer")).unwrap().next().unwrap();
+                    let stage = stage.unwrap().path();
+                    fs::rename(&stage, home.join("stolen")).unwrap();
+                }
+                Ok(())
+            })
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        fs::remove_dir_all(home.join("stolen")).unwrap();
+        assert_eq!(list(&home), before);
+        assert_eq!(mode(home.join(".openclaw")), 0o755);
+    }
+}
+
+#[test]
+fn forged_content_changes_nothing() {
+    let (_scratch, home) = home();
+    let before = list(&home);
+    let payloads = [state(&home).file("state/z", b"forged"), workspace(&home)];
+    let error = Job::new(&payloads).in_place(&home).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tampered);
+    assert_eq!(list(&home), before);
+}
