@@ -171,10 +171,8 @@ fn stay(
         Some(there) if is_directory(&there) && is_directory(&live) => {
             moves.rename_over_empty(old, place, new, place)?;
         }
-        Some(_) => moves.warn(&format!(
-            "`{}` is in the archive; the one that was live is in the kept tree",
-            shown(&new.path_of(place))
-        )),
+        // A link to it, or the file under another root: the archive's own is the one wanted.
+        Some(_) => {}
     }
     above.set_mtime(mtime)
 }

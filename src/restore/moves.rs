@@ -50,10 +50,6 @@ impl<'a> Moves<'a> {
         self.done.clear();
     }
 
-    pub(super) fn warn(&self, message: &str) {
-        self.observer.warn(message);
-    }
-
     /// Moves a name to a free one.
     pub(super) fn rename(
         &mut self,

@@ -95,9 +95,10 @@ impl Places {
                 }
             }
         }
-        // What encloses comes before what is enclosed.
-        found.sort_by_key(|(source, payload, number, _)| {
-            (source.components().count(), *payload, *number)
+        // What encloses comes before what is enclosed, a directory before names in it.
+        found.sort_by_key(|(source, payload, number, kind)| {
+            let depth = source.components().count();
+            (depth, *kind != Kind::Whole, *payload, *number)
         });
         let mut layout = Self {
             trees: Vec::new(),
@@ -180,7 +181,18 @@ impl Places {
         others: &[Source],
         mut staying: Vec<(usize, Option<ArchivePath>)>,
     ) -> Result<()> {
-        for root in others.iter().flat_map(|source| &source.roots) {
+        let left_out = others.iter().flat_map(|source| &source.roots);
+        // One that could not be read when the archive was made has no entries.
+        let empty = contents
+            .iter()
+            .zip(&self.roots)
+            .flat_map(|(content, places)| {
+                let roots = content.source.roots.iter().zip(places);
+                roots
+                    .filter(|(_, place)| place.is_none())
+                    .map(|(root, _)| root)
+            });
+        for root in left_out.chain(empty) {
             let source = absolute(root)?;
             if let Some(outer) = wholes
                 .iter()

@@ -265,3 +265,46 @@ fn forged_content_changes_nothing() {
     assert_eq!(error.kind(), ErrorKind::Tampered);
     assert_eq!(list(&home), before);
 }
+
+#[test]
+fn a_config_in_a_workspace() {
+    for with_state in [false, true] {
+        let (_scratch, home) = scratch();
+        let directory = home.join("ws");
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("openclaw.json"), "live").unwrap();
+        fs::write(directory.join("notes"), "live").unwrap();
+        let config = Payload::new(&[("config", &directory)])
+            .directory("config", 0o755)
+            .file("config/openclaw.json", b"saved");
+        let mut workspace = Payload::new(&[("workspace/main", &directory)])
+            .directory("workspace/main", 0o755)
+            .file("workspace/main/notes", b"saved");
+        workspace = workspace.skipped_root("workspace/main/openclaw.json");
+        let payloads = if with_state {
+            vec![config, workspace]
+        } else {
+            vec![workspace]
+        };
+        let restored = Job::new(&payloads).in_place(&home).unwrap();
+        assert_eq!(restored.kept, [home.join(kept("ws"))]);
+        let config = if with_state {
+            "openclaw.json: saved"
+        } else {
+            "openclaw.json: live"
+        };
+        assert_eq!(list(&directory), ["notes: saved", config]);
+    }
+}
+
+#[test]
+fn a_workspace_that_could_not_be_read_stays_live() {
+    let (_scratch, home) = home();
+    let mut state = state(&home);
+    state.skipped.clear();
+    let mut workspace = workspace(&home);
+    workspace.entries.clear();
+    Job::new(&[state, workspace]).in_place(&home).unwrap();
+    let note = home.join(".openclaw/workspace/notes/today");
+    assert_eq!(fs::read(note).unwrap(), b"live");
+}
