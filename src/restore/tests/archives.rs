@@ -79,7 +79,7 @@ fn archive_of(home: &Path) -> Vec<u8> {
         .directory("state", 0o700)
         .mtime(3, 4)
         .xattr("user.origin", b"test")
-        .directory("state/big", 0o555)
+        .directory("state/big", 0o750)
         .mtime(1, 2);
     for number in 0_u8..40 {
         let content = noise(usize::from(number) * 20_000, number);
@@ -133,7 +133,7 @@ fn an_archive_in_a_new_directory() {
         fs::read(target.join("state/big/39")).unwrap().len(),
         780_000
     );
-    assert_eq!(mode(target.join("state/big")), 0o555);
+    assert_eq!(mode(target.join("state/big")), 0o750);
     assert_eq!(mode(target.join("state/hard")), 0o640);
     assert_eq!(mtime(target.join("state")), (3, 4));
     assert_eq!(mtime(target.join("state/big")), (1, 2));
