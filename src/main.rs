@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `ocbak`: everything is in [`cli`].
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,122 @@
+//! The grammar of the command line that all commands share.
+//!
+//! Each command's own arguments stand in its file.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+use ocbak::Role;
+use ocbak::openclaw::Search;
+
+use super::{create, extract, info, list, restore, verify};
+
+/// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ocbak",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Create(create::Args),
+    Info(info::Args),
+    List(list::Args),
+    Verify(verify::Args),
+    Restore(restore::Args),
+    Extract(extract::Args),
+}
+
+/// Options that every command takes.
+#[derive(Debug, Group)]
+#[command(next_help_heading = "General options")]
+pub(crate) struct Global {
+    /// Say only what was asked for: no progress, no closing summary. Warnings still appear.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more about what is done.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Write one JSON document to standard output, with the same facts as the text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Number of threads that compress or decompress; 0 takes one for each core.
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+}
+
+/// Which OpenClaw installation is meant.
+#[derive(Debug, Group)]
+#[command(
+    next_help_heading = "Which OpenClaw installation (as OpenClaw itself decides, by default)"
+)]
+pub(crate) struct Place {
+    /// Home directory in which OpenClaw looks for its state, instead of `OPENCLAW_HOME` or `HOME`.
+    #[arg(long, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// State directory, instead of `OPENCLAW_STATE_DIR` or `.openclaw` in the home directory.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Configuration file, instead of `OPENCLAW_CONFIG_PATH` or `openclaw.json` in the state
+    /// directory.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Profile, as in `openclaw --profile NAME`.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+impl Place {
+    pub(crate) fn search(&self) -> Search {
+        Search {
+            home: self.home.clone(),
+            state_dir: self.state_dir.clone(),
+            config: self.config.clone(),
+            profile: self.profile.clone(),
+        }
+    }
+}
+
+/// A payload's role as a word of the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Configuration, credentials, channel logins and sessions.
+    State,
+    /// The agents' workspaces.
+    Workspace,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::State => Self::State,
+            RoleName::Workspace => Self::Workspace,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but something that should be in the archive \
+was left out or needs attention; 4 the archive is damaged or forged; 5 no key fits; 130 interrupted.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Args;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,226 @@
+//! `ocbak create`: an archive of an installation.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args as Group;
+use jiff::Timestamp;
+use serde_json::json;
+
+use ocbak::archive::{ArchiveBuilder, NewFile, PayloadSummary, Summary};
+use ocbak::capture::{CaptureOptions, capture, preview};
+use ocbak::openclaw::{Environment, Installation};
+use ocbak::{Error, Role, sanitize};
+
+use super::args::Place;
+use super::destination::Destination;
+use super::failure::{Exit, Failure};
+use super::json;
+use super::outlook;
+use super::spool;
+use super::ui::{self, Output, Ui, count, size};
+use super::unlock::{SealArgs, seal};
+
+/// Make an encrypted archive of an OpenClaw installation, running or not.
+///
+/// The archive appears under its name only when it is complete, and never replaces a file. Exit
+/// code 3 says that it is complete but that something could not be read or needs a look.
+#[derive(Debug, Group)]
+pub(crate) struct Args {
+    /// Where to write: a new file, a directory in which the name is chosen
+    /// (`openclaw-<profile>-<UTC time>.ocbak`), or `-` for standard output.
+    #[arg(short, long, value_name = "FILE|DIR|-", default_value = ".")]
+    output: PathBuf,
+    /// Leave out what matches, such as `state/media/**`; may be repeated. Patterns are over the
+    /// names in the archive: `*` stays within a name, `**` does not.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Also store caches, logs and other things that OpenClaw can make again.
+    #[arg(long)]
+    all: bool,
+    /// Leave out the agents' workspaces.
+    #[arg(long)]
+    no_workspace: bool,
+    /// Say what would be stored and what left out, and write nothing; needs no key.
+    #[arg(long)]
+    dry_run: bool,
+    /// Level of compression, from 1 (fast) to 19 (small).
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(i32).range(1..=19))]
+    level: i32,
+    /// Where an archive for standard output grows, encrypted, before it is sent.
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    spool_dir: PathBuf,
+    #[command(flatten)]
+    seal: SealArgs,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    let to_stdout = args.output.as_os_str() == "-";
+    if to_stdout && !args.dry_run {
+        if ui.json {
+            return Err(Failure::Conflict {
+                first: "`--json`",
+                second: "`--output -`",
+            });
+        }
+        if io::stdout().is_terminal() {
+            return Err(Failure::ArchiveToTerminal);
+        }
+    }
+    let installation = Installation::locate(&args.place.search(), &Environment::current())
+        .map_err(Failure::Locating)?;
+    for warning in &installation.warnings {
+        ui.warn(warning);
+    }
+    let options = CaptureOptions {
+        roles: if args.no_workspace {
+            vec![Role::State]
+        } else {
+            Role::ALL.to_vec()
+        },
+        exclude: args.exclude.clone(),
+        all: args.all,
+        ..CaptureOptions::default()
+    };
+    if args.dry_run {
+        return outlook::show(&installation, &options, ui);
+    }
+    let created = Timestamp::now();
+    let destination = Destination::choose(&args.output, &installation, created)?;
+    let builder = ArchiveBuilder::new()
+        .level(args.level)
+        .threads(ui.threads)
+        .created(created.as_second());
+    let builder = seal(&args.seal, builder, ui)?;
+    let summary = match &destination {
+        Destination::Stdout => {
+            let spool = spool::create(&args.spool_dir)?;
+            let (mut spool, summary) =
+                write(builder, spool, &installation, &options, &args.spool_dir, ui)?;
+            send(&mut spool, ui).map(|()| summary)?
+        }
+        Destination::File(path) => {
+            let file = NewFile::create(path)?;
+            let (file, summary) = write(builder, file, &installation, &options, path, ui)?;
+            file.persist()?;
+            summary
+        }
+    };
+    let attention = !installation.warnings.is_empty()
+        || summary.payloads.iter().any(|payload| payload.attention > 0);
+    // Where standard output is taken by the archive, the exit code still tells.
+    if let Destination::File(path) = &destination {
+        if ui.json {
+            document(path, &summary, attention, ui)?;
+        } else if !ui.quiet {
+            say(path, &summary)?;
+        }
+    }
+    Ok(if attention {
+        Exit::Attention
+    } else {
+        Exit::Done
+    })
+}
+
+/// Captures the installation into `sink`, which lies at `place`.
+fn write<W: Write + Seek + Send>(
+    builder: ArchiveBuilder,
+    sink: W,
+    installation: &Installation,
+    options: &CaptureOptions,
+    place: &Path,
+    ui: &Ui,
+) -> Result<(W, Summary), Failure> {
+    // Only a bar needs to know how much there is.
+    let total = if ui.shows_progress() {
+        let looking = ui.progress("looking", None);
+        let parts = preview(installation, options, &looking)?;
+        Some(parts.iter().map(|part| part.bytes).sum())
+    } else {
+        None
+    };
+    let progress = ui.progress("storing", total);
+    let archive = |error: Error| match error {
+        // What has no name is about the archive; sources name themselves.
+        Error::Io { path: None, .. } => error.within(place),
+        other => other,
+    };
+    let mut writer = builder.create(sink).map_err(archive)?;
+    capture(installation, options, &mut writer, &progress).map_err(archive)?;
+    Ok(writer.finish().map_err(archive)?)
+}
+
+/// Sends the finished archive to standard output.
+fn send(spool: &mut File, ui: &Ui) -> Result<(), Failure> {
+    let failed = |source| Failure::File {
+        action: "read back",
+        path: PathBuf::from("the temporary file"),
+        source,
+    };
+    spool.rewind().map_err(failed)?;
+    let mut output = Output::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        ui.check()?;
+        let count = spool.read(&mut buffer).map_err(failed)?;
+        if count == 0 || output.closed() {
+            return output.finish();
+        }
+        output.bytes(&buffer[..count])?;
+    }
+}
+
+fn say(path: &Path, summary: &Summary) -> Result<(), Failure> {
+    let mut output = Output::new();
+    output.line(format_args!("{}  {}", shown(path), size(summary.length)))?;
+    for payload in &summary.payloads {
+        output.line(format_args!(
+            "  {:<9}  {}, {} of content, {} stored; {} left out",
+            payload.role.as_str(),
+            count(payload.entries, "entry", "entries"),
+            size(payload.content),
+            size(payload.stored),
+            payload.skipped,
+        ))?;
+        if payload.attention > 0 {
+            output.line(format_args!(
+                "  {:<9}  {} attention: `ocbak verify {}` names them",
+                "",
+                count(payload.attention, "thing needs", "things need"),
+                shown(path),
+            ))?;
+        }
+    }
+    output.finish()
+}
+
+fn document(path: &Path, summary: &Summary, attention: bool, ui: &Ui) -> Result<(), Failure> {
+    let payload = |payload: &PayloadSummary| {
+        json!({
+            "role": payload.role.as_str(),
+            "entries": payload.entries,
+            "skipped": payload.skipped,
+            "attention": payload.attention,
+            "content_bytes": payload.content,
+            "stored_bytes": payload.stored,
+        })
+    };
+    let mut document = json!({
+        "file": json::path(path),
+        "archive": json::hex(&summary.archive_id),
+        "bytes": summary.length,
+        "payloads": summary.payloads.iter().map(payload).collect::<Vec<_>>(),
+        "attention": attention,
+    });
+    json::put_warnings(&mut document, ui);
+    ui::document(&document)
+}
+
+fn shown(path: &Path) -> String {
+    sanitize(path.as_os_str().as_encoded_bytes())
+}

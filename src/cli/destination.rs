@@ -1,0 +1,72 @@
+//! Where a new archive goes, decided and refused before any work is done.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use ocbak::Error;
+use ocbak::openclaw::Installation;
+
+use super::failure::Failure;
+use super::name::default_name;
+
+/// Where a new archive goes.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Stdout,
+    /// A file that does not exist, in a directory that does.
+    File(PathBuf),
+}
+
+impl Destination {
+    /// Decides by what the user wrote after `--output`.
+    pub(crate) fn choose(
+        output: &Path,
+        installation: &Installation,
+        created: Timestamp,
+    ) -> Result<Self, Failure> {
+        if output.as_os_str() == "-" {
+            return Ok(Self::Stdout);
+        }
+        let is_directory = output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let path = if is_directory {
+            output.join(default_name(installation.profile.as_deref(), created))
+        } else {
+            output.to_owned()
+        };
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if !parent.is_dir() {
+            return Err(Failure::MissingParent {
+                parent: parent.to_owned(),
+            });
+        }
+        // A dangling link is something that exists, too.
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::AlreadyExists { path }.into());
+        }
+        outside(&path, parent, installation)?;
+        Ok(Self::File(path))
+    }
+}
+
+/// Refuses a place that the next backup would take in.
+fn outside(path: &Path, parent: &Path, installation: &Installation) -> Result<(), Failure> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let Some(parent) = real(parent) else {
+        return Ok(());
+    };
+    let workspaces = installation.workspaces.iter().map(|one| &one.path);
+    for source in [&installation.state_dir].into_iter().chain(workspaces) {
+        if real(source).is_some_and(|source| parent.starts_with(source)) {
+            return Err(Failure::InsideSource {
+                output: path.to_owned(),
+                source: source.clone(),
+            });
+        }
+    }
+    Ok(())
+}

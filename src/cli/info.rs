@@ -1,0 +1,79 @@
+//! `ocbak info`: what an archive says about itself without a key.
+
+use std::path::PathBuf;
+
+use clap::Args as Group;
+use serde_json::json;
+
+use ocbak::archive::Sealed;
+use ocbak::sanitize;
+
+use super::failure::{Exit, Failure};
+use super::json;
+use super::ui::{self, Output, Ui, size};
+
+/// Show what an archive says about itself; needs no key.
+///
+/// Without a key nothing of it is authenticated: whoever can write the file can make it say
+/// anything. Exit code 0 even where a copy of the header is damaged, which is then said.
+#[derive(Debug, Group)]
+pub(crate) struct Args {
+    /// The archive.
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    let sealed = Sealed::open(&args.file)?;
+    for damage in sealed.damage() {
+        ui.warn(format_args!("`{}`: {}", args.file.display(), damage.what));
+    }
+    let manifest = sealed.manifest();
+    let slots: Vec<&str> = [
+        (sealed.has_passphrase_slot(), "passphrase"),
+        (sealed.has_recipients_slot(), "recipients"),
+    ]
+    .into_iter()
+    .filter_map(|(there, name)| there.then_some(name))
+    .collect();
+    if ui.json {
+        let mut document = json::manifest(manifest);
+        document["file"] = json::path(&args.file);
+        document["authenticated"] = false.into();
+        document["slots"] = json!(slots);
+        document["damage"] = json::damage(sealed.damage());
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+        return Ok(Exit::Done);
+    }
+    let mut output = Output::new();
+    let mut fact = |name: &str, value: &str| {
+        output.line(format_args!("{name:<10} {}", sanitize(value.as_bytes())))
+    };
+    fact("archive", &json::hex(&manifest.archive))?;
+    fact(
+        "format",
+        &format!(
+            "version {}, not authenticated: no key was used",
+            manifest.version
+        ),
+    )?;
+    fact("created", &manifest.created)?;
+    fact("writer", &manifest.writer)?;
+    if let Some(series) = manifest.series {
+        fact("series", &json::hex(&series))?;
+    }
+    if !manifest.features.is_empty() {
+        fact("features", &manifest.features.join(", "))?;
+    }
+    fact("key slots", &slots.join(", "))?;
+    for payload in &manifest.payloads {
+        let text = format!(
+            "{} encrypted, and {} of index",
+            size(payload.length),
+            size(payload.index_length)
+        );
+        fact(payload.role.as_str(), &text)?;
+    }
+    output.finish()?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,148 @@
+//! The shapes that the documents of `--json` share.
+//!
+//! A name that is UTF-8 stands as it is; any other stands in base64 under its own key.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use ocbak::archive::{Damage, Manifest};
+use ocbak::restore::Restored;
+use ocbak::{NoteReason, Noted, Root, SkipReason, Skipped};
+
+use super::ui::Ui;
+
+/// Adds a name of any bytes to an object.
+pub(crate) fn put_name(object: &mut Map<String, Value>, key: &str, name: &[u8]) {
+    match std::str::from_utf8(name) {
+        Ok(text) => object.insert(key.to_owned(), text.into()),
+        Err(_) => object.insert(format!("{key}_base64"), STANDARD.encode(name).into()),
+    };
+}
+
+/// Adds the warnings so far, which every document ends with.
+pub(crate) fn put_warnings(document: &mut Value, ui: &Ui) {
+    document["warnings"] = ui.warnings().into();
+}
+
+pub(crate) fn path(path: &Path) -> Value {
+    path.to_string_lossy().into()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(crate) fn manifest(manifest: &Manifest) -> Value {
+    let payloads: Vec<Value> = manifest
+        .payloads
+        .iter()
+        .map(|payload| {
+            json!({
+                "role": payload.role.as_str(),
+                "length": payload.length,
+                "sha256": hex(&payload.sha256),
+                "index_length": payload.index_length,
+                "index_sha256": hex(&payload.index_sha256),
+            })
+        })
+        .collect();
+    json!({
+        "version": manifest.version,
+        "archive": hex(&manifest.archive),
+        "series": manifest.series.map(|id| hex(&id)),
+        "created": manifest.created,
+        "writer": manifest.writer,
+        "features": manifest.features,
+        "payloads": payloads,
+    })
+}
+
+pub(crate) fn damage(damage: &[Damage]) -> Value {
+    damage.iter().map(|one| one.what.as_str()).collect()
+}
+
+pub(crate) fn skipped(skipped: &Skipped) -> Value {
+    let mut object = Map::new();
+    put_name(&mut object, "path", skipped.path.as_bytes());
+    object.insert("reason".to_owned(), skip_word(skipped.why).into());
+    object.insert("detail".to_owned(), skipped.detail.as_str().into());
+    object.into()
+}
+
+pub(crate) fn noted(noted: &Noted) -> Value {
+    let mut object = Map::new();
+    put_name(&mut object, "path", noted.path.as_bytes());
+    object.insert("reason".to_owned(), note_word(noted.why).into());
+    object.insert("detail".to_owned(), noted.detail.as_str().into());
+    object.into()
+}
+
+pub(crate) fn root(root: &Root) -> Value {
+    let mut object = Map::new();
+    put_name(&mut object, "path", root.path.as_bytes());
+    put_name(&mut object, "source", &root.source);
+    object.insert("agents".to_owned(), root.agents.clone().into());
+    object.into()
+}
+
+pub(crate) fn restored(restored: &Restored) -> Value {
+    json!({
+        "entries": restored.entries,
+        "bytes": restored.bytes,
+        "kept": restored.kept.iter().map(|kept| path(kept)).collect::<Vec<_>>(),
+        "notes": restored.notes,
+    })
+}
+
+/// Names a reason to leave something out.
+pub(crate) fn skip_word(why: SkipReason) -> &'static str {
+    match why {
+        SkipReason::Policy => "policy",
+        SkipReason::Root => "other root",
+        SkipReason::Kind => "special file",
+        SkipReason::Vanished => "vanished",
+        SkipReason::Unreadable => "unreadable",
+    }
+}
+
+/// Names what a remark is about.
+pub(crate) fn note_word(why: NoteReason) -> &'static str {
+    match why {
+        NoteReason::Changed => "changed",
+        NoteReason::Incomplete => "incomplete",
+        NoteReason::Damaged => "damaged",
+        NoteReason::Unchecked => "unchecked",
+        NoteReason::Shared => "shared",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::{hex, put_name};
+
+    #[test]
+    fn names_of_any_bytes_survive() {
+        let mut object = Map::new();
+        put_name(&mut object, "path", "state/é".as_bytes());
+        put_name(&mut object, "target", b"\xff");
+        assert_eq!(
+            Value::from(object),
+            json!({ "path": "state/é", "target_base64": "/w==" })
+        );
+    }
+
+    #[test]
+    fn ids_are_lower_case_hex() {
+        assert_eq!(hex(&[0, 0xab, 0x1f]), "00ab1f");
+    }
+}

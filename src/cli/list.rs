@@ -1,0 +1,263 @@
+//! `ocbak list`: the names in an archive.
+
+use std::path::PathBuf;
+
+use clap::Args as Group;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use ocbak::archive::{Archive, Index};
+use ocbak::{Entry, Mtime, Node, Role, Skipped, sanitize};
+
+use super::args::RoleName;
+use super::failure::{Exit, Failure};
+use super::glob::Patterns;
+use super::json;
+use super::ui::{Output, Ui};
+use super::unlock::{UnlockArgs, unlock};
+
+/// List what is in an archive; reads the indexes only.
+#[derive(Debug, Group)]
+pub(crate) struct Args {
+    /// The archive.
+    file: PathBuf,
+    /// Patterns over whole names, such as `state/agents/*/sessions/**`: `*` stays within a name,
+    /// `**` does not, and a directory brings what is below it. Everything, if none is given.
+    #[arg(value_name = "GLOB")]
+    globs: Vec<String>,
+    /// Also show type, mode, size in bytes, time of last change (UTC) and where links lead.
+    #[arg(short, long)]
+    long: bool,
+    /// Only this payload.
+    #[arg(long, value_name = "ROLE")]
+    payload: Option<RoleName>,
+    /// List what was left out instead, and why.
+    #[arg(long, conflicts_with = "long")]
+    skipped: bool,
+    #[command(flatten)]
+    unlock: UnlockArgs,
+}
+
+pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    let mut patterns = Patterns::parse(&args.globs)?;
+    let archive = {
+        let progress = ui.progress("unlocking", None);
+        unlock(&args.unlock, &args.file, ui, &progress)?
+    };
+    let indexes = indexes(&archive, args)?;
+    let mut output = Output::new();
+    if ui.json {
+        let mut payloads = Vec::new();
+        for index in &indexes {
+            payloads.push(document(index, args, &mut patterns));
+        }
+        patterns.finish(&args.file)?;
+        let mut document = json::manifest(archive.manifest());
+        document["file"] = json::path(&args.file);
+        document["payloads"] = payloads.into();
+        json::put_warnings(&mut document, ui);
+        output.document(&document)?;
+    } else {
+        for index in &indexes {
+            if args.skipped {
+                for skipped in index
+                    .skipped
+                    .iter()
+                    .filter(|one| patterns.select(&one.path))
+                {
+                    output.line(left_out(skipped))?;
+                }
+            } else {
+                for entry in index
+                    .entries
+                    .iter()
+                    .filter(|one| patterns.select(&one.path))
+                {
+                    if output.closed() {
+                        return Ok(Exit::Done);
+                    }
+                    if args.long {
+                        output.line(long(entry))?;
+                    } else {
+                        output.line(&entry.path)?;
+                    }
+                }
+            }
+        }
+        output.finish()?;
+        patterns.finish(&args.file)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn indexes(archive: &Archive, args: &Args) -> Result<Vec<Index>, Failure> {
+    let wanted: Vec<Role> = match args.payload {
+        Some(role) => vec![role.into()],
+        None => archive.roles().collect(),
+    };
+    wanted
+        .into_iter()
+        .map(|role| {
+            archive
+                .index(role)
+                .map_err(|error| error.within(&args.file).into())
+        })
+        .collect()
+}
+
+fn document(index: &Index, args: &Args, patterns: &mut Patterns) -> Value {
+    let mut payload = json!({
+        "role": index.role.as_str(),
+        "roots": index.source.roots.iter().map(json::root).collect::<Vec<_>>(),
+        "facts": index.source.facts,
+    });
+    if args.skipped {
+        let skipped = index
+            .skipped
+            .iter()
+            .filter(|one| patterns.select(&one.path));
+        payload["skipped"] = skipped.map(json::skipped).collect();
+    } else {
+        let entries = index
+            .entries
+            .iter()
+            .filter(|one| patterns.select(&one.path));
+        payload["entries"] = entries.map(facts).collect();
+        payload["notes"] = index.noted.iter().map(json::noted).collect();
+    }
+    payload
+}
+
+fn facts(entry: &Entry) -> Value {
+    let mut object = Map::new();
+    json::put_name(&mut object, "path", entry.path.as_bytes());
+    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    put("mode", format!("{:04o}", entry.mode).into());
+    put("mtime", time(entry.mtime, true).into());
+    let kind = match &entry.node {
+        Node::File { size, sha256 } => {
+            put("size", (*size).into());
+            put("sha256", json::hex(sha256).into());
+            "file"
+        }
+        Node::Directory => "directory",
+        Node::Symlink { .. } => "symlink",
+        Node::Hardlink { .. } => "hardlink",
+    };
+    put("type", kind.into());
+    match &entry.node {
+        Node::Symlink { target } => json::put_name(&mut object, "target", target),
+        Node::Hardlink { target } => json::put_name(&mut object, "target", target.as_bytes()),
+        Node::File { .. } | Node::Directory => {}
+    }
+    object.into()
+}
+
+/// One line about something that was left out.
+pub(crate) fn left_out(skipped: &Skipped) -> String {
+    format!(
+        "{}  ({}: {})",
+        skipped.path,
+        json::skip_word(skipped.why),
+        sanitize(skipped.detail.as_bytes())
+    )
+}
+
+/// One line as `ls -l` writes it, less the owner, which an archive does not hold.
+fn long(entry: &Entry) -> String {
+    let (size, target) = match &entry.node {
+        Node::File { size, .. } => (*size, String::new()),
+        Node::Directory => (0, String::new()),
+        Node::Symlink { target } => (0, format!(" -> {}", sanitize(target))),
+        Node::Hardlink { target } => (0, format!(" link to {target}")),
+    };
+    format!(
+        "{} {size:>12} {} {}{target}",
+        mode(entry),
+        time(entry.mtime, false),
+        entry.path
+    )
+}
+
+fn mode(entry: &Entry) -> String {
+    let kind = match entry.node {
+        Node::File { .. } => '-',
+        Node::Directory => 'd',
+        Node::Symlink { .. } => 'l',
+        Node::Hardlink { .. } => 'h',
+    };
+    let mut text = String::from(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = entry.mode >> shift;
+        text.push(if bits & 4 == 0 { '-' } else { 'r' });
+        text.push(if bits & 2 == 0 { '-' } else { 'w' });
+        text.push(match (entry.mode & special != 0, bits & 1 != 0) {
+            (true, true) => letter,
+            (true, false) => letter.to_ascii_uppercase(),
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}
+
+fn time(mtime: Mtime, exact: bool) -> String {
+    let nanoseconds = i32::try_from(if exact { mtime.nanoseconds } else { 0 });
+    let time = nanoseconds
+        .ok()
+        .and_then(|nanoseconds| Timestamp::new(mtime.seconds, nanoseconds).ok());
+    match time {
+        Some(time) => time.to_string(),
+        // Beyond the year 9999 a calendar is of no use.
+        None => format!("@{}", mtime.seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocbak::{ArchivePath, Entry, Mtime, Node};
+
+    use super::{long, time};
+
+    fn entry(mode: u32, node: Node) -> Entry {
+        Entry {
+            path: ArchivePath::parse(b"state/a").unwrap(),
+            mode,
+            mtime: Mtime {
+                seconds: 1_795_326_538,
+                nanoseconds: 5,
+            },
+            offset: 0,
+            node,
+        }
+    }
+
+    #[test]
+    fn lines_look_like_those_of_ls() {
+        let file = Node::File {
+            size: 70,
+            sha256: [0; 32],
+        };
+        assert_eq!(
+            long(&entry(0o640, file)),
+            "-rw-r-----           70 2026-11-22T05:48:58Z state/a"
+        );
+        let target = b"x\x1b".to_vec();
+        assert_eq!(
+            long(&entry(0o777, Node::Symlink { target })),
+            "lrwxrwxrwx            0 2026-11-22T05:48:58Z state/a -> x\\u{1b}"
+        );
+        assert!(long(&entry(0o5711, Node::Directory)).starts_with("drws--x--t "));
+        assert!(long(&entry(0o2600, Node::Directory)).starts_with("drw---S--- "));
+    }
+
+    #[test]
+    fn times_are_utc_and_never_fail() {
+        let at = |seconds, nanoseconds| Mtime {
+            seconds,
+            nanoseconds,
+        };
+        assert_eq!(time(at(-1, 500_000_000), true), "1969-12-31T23:59:59.5Z");
+        assert_eq!(time(at(i64::MAX, 0), true), format!("@{}", i64::MAX));
+    }
+}

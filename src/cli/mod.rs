@@ -1,0 +1,64 @@
+//! The command line: parses it, prepares the process, runs one command and turns its end into
+//! an exit code.
+
+mod args;
+mod create;
+mod destination;
+mod extract;
+mod failure;
+mod glob;
+mod info;
+mod json;
+mod list;
+mod name;
+mod nearest;
+mod outlook;
+mod passphrase;
+mod process;
+mod prompt;
+mod restore;
+mod spool;
+mod ui;
+mod unlock;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use failure::{Exit, Failure};
+use ui::Ui;
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    process::forbid_core_dumps();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(stop) => {
+            // A closed stdout is no failure, and there is nowhere else to say it.
+            let _ = stop.print();
+            return if stop.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            };
+        }
+    };
+    let ui = Ui::new(&args.global, process::stop_on_signals());
+    match run(args.command, &ui) {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(&ui).into(),
+    }
+}
+
+fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
+    match command {
+        Command::Create(args) => create::run(&args, ui),
+        Command::Info(args) => info::run(&args, ui),
+        Command::List(args) => list::run(&args, ui),
+        Command::Verify(args) => verify::run(&args, ui),
+        Command::Restore(args) => restore::run(&args, ui),
+        Command::Extract(args) => extract::run(&args, ui),
+    }
+}

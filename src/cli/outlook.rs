@@ -1,0 +1,96 @@
+//! `ocbak create --dry-run`: what would be stored, and what left out and why.
+
+use serde_json::{Map, Value, json};
+
+use ocbak::capture::{CaptureOptions, Preview, preview};
+use ocbak::openclaw::Installation;
+use ocbak::sanitize;
+
+use super::failure::{Exit, Failure};
+use super::json;
+use super::list::left_out;
+use super::ui::{self, Output, Ui, count, size};
+
+/// Walks the installation as `create` would, and tells what it finds.
+pub(crate) fn show(
+    installation: &Installation,
+    options: &CaptureOptions,
+    ui: &Ui,
+) -> Result<Exit, Failure> {
+    let parts = {
+        let progress = ui.progress("looking", None);
+        preview(installation, options, &progress)?
+    };
+    let attention = !installation.warnings.is_empty()
+        || parts
+            .iter()
+            .flat_map(|part| &part.skipped)
+            .any(|skipped| skipped.why.needs_attention());
+    if ui.json {
+        let mut document = json!({
+            "dry_run": true,
+            "payloads": parts.iter().map(payload).collect::<Vec<_>>(),
+            "attention": attention,
+        });
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    } else {
+        let mut output = Output::new();
+        for part in &parts {
+            say(part, &mut output)?;
+        }
+        output.finish()?;
+    }
+    Ok(if attention {
+        Exit::Attention
+    } else {
+        Exit::Done
+    })
+}
+
+fn say(part: &Preview, output: &mut Output) -> Result<(), Failure> {
+    output.line(format_args!(
+        "{}: {}, {} of content",
+        part.role,
+        count(part.entries, "entry", "entries"),
+        size(part.bytes)
+    ))?;
+    for root in &part.source.roots {
+        output.line(format_args!(
+            "  {}  from {}",
+            root.path,
+            sanitize(&root.source)
+        ))?;
+    }
+    if !part.largest.is_empty() {
+        output.line("  largest:")?;
+    }
+    for (path, bytes) in &part.largest {
+        output.line(format_args!("    {:>10}  {path}", size(*bytes)))?;
+    }
+    if !part.skipped.is_empty() {
+        output.line("  left out:")?;
+    }
+    for skipped in &part.skipped {
+        output.line(format_args!("    {}", left_out(skipped)))?;
+    }
+    Ok(())
+}
+
+fn payload(part: &Preview) -> Value {
+    let largest = part.largest.iter().map(|(path, bytes)| {
+        let mut object = Map::new();
+        json::put_name(&mut object, "path", path.as_bytes());
+        object.insert("bytes".to_owned(), (*bytes).into());
+        Value::from(object)
+    });
+    json!({
+        "role": part.role.as_str(),
+        "entries": part.entries,
+        "content_bytes": part.bytes,
+        "roots": part.source.roots.iter().map(json::root).collect::<Vec<_>>(),
+        "facts": part.source.facts,
+        "largest": largest.collect::<Vec<_>>(),
+        "skipped": part.skipped.iter().map(json::skipped).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,181 @@
+//! `ocbak restore`: an installation back from an archive.
+
+use std::path::PathBuf;
+
+use clap::Args as Group;
+use serde_json::{Value, json};
+
+use ocbak::Role;
+use ocbak::archive::SlotKind;
+use ocbak::openclaw::{Environment, Installation};
+use ocbak::restore::{Plan, PlannedRoot, Restored, Selection, Target, restore};
+
+use super::args::{Place, RoleName};
+use super::failure::{Exit, Failure};
+use super::glob::Patterns;
+use super::json;
+use super::prompt::Terminal;
+use super::ui::{self, Output, Ui, count, size};
+use super::unlock::{UnlockArgs, slot, unlock};
+
+/// Put back what an archive holds, in place or into another directory.
+///
+/// Everything is unpacked beside its target and checked before anything is replaced; what was
+/// there is kept beside it under a name that says when.
+#[derive(Debug, Group)]
+pub(crate) struct Args {
+    /// The archive.
+    file: PathBuf,
+    /// Only this payload.
+    #[arg(long, value_name = "ROLE")]
+    only: Option<RoleName>,
+    /// Only the names that match, such as `state/credentials/**`; may be repeated. `*` stays
+    /// within a name, `**` does not, and a directory brings what is below it.
+    #[arg(long = "path", value_name = "GLOB")]
+    globs: Vec<String>,
+    /// Into this new or empty directory, under the names in the archive, instead of in place.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["home", "state_dir", "config", "profile"])]
+    to: Option<PathBuf>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before restoring in place.
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    unlock: UnlockArgs,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    Patterns::parse(&args.globs)?;
+    let terminal = if args.to.is_some() || args.dry_run || args.yes {
+        None
+    } else {
+        // Before the passphrase is asked for and a second is spent on it.
+        Some(Terminal::open(ui).ok_or(Failure::NotConfirmed)?)
+    };
+    let target = target(args)?;
+    let archive = {
+        let progress = ui.progress("unlocking", None);
+        unlock(&args.unlock, &args.file, ui, &progress)?
+    };
+    let selection = Selection {
+        roles: args
+            .only
+            .map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
+        globs: args.globs.clone(),
+    };
+    let plan = Plan::new(&archive, &selection, &target)?;
+    for warning in plan.warnings() {
+        ui.warn(warning);
+    }
+    let mut document = json!({
+        "file": json::path(&args.file),
+        "dry_run": args.dry_run,
+        "slot": match archive.opened_by() {
+            SlotKind::Passphrase => "passphrase",
+            SlotKind::Recipients => "recipients",
+        },
+        "roots": plan.roots().iter().map(root).collect::<Vec<_>>(),
+    });
+    if !ui.json && (!ui.quiet || args.dry_run || terminal.is_some()) {
+        say_plan(args, &plan, archive.opened_by())?;
+    }
+    if let Some(terminal) = terminal
+        && !terminal.agrees("Restore this in place? [y/N] ")?
+    {
+        return Err(Failure::Declined);
+    }
+    if !args.dry_run {
+        let restored = {
+            let total = plan.roots().iter().map(|root| root.bytes).sum();
+            let progress = ui.progress("restoring", Some(total));
+            restore(&archive, &plan, ui.threads, &progress)?
+        };
+        for note in &restored.notes {
+            ui.warn(note);
+        }
+        document["restored"] = json::restored(&restored);
+        if !ui.json {
+            say_end(&restored, ui)?;
+        }
+    }
+    if ui.json {
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn target(args: &Args) -> Result<Target, Failure> {
+    if let Some(directory) = &args.to {
+        return Ok(Target::Directory(directory.clone()));
+    }
+    let found = Installation::locate(&args.place.search(), &Environment::current())
+        .map_err(Failure::Locating)?;
+    Ok(Target::Original {
+        home: found.home,
+        state_dir: found.state_dir,
+    })
+}
+
+fn root(root: &PlannedRoot) -> Value {
+    json!({
+        "root": root.root.to_string(),
+        "target": json::path(&root.target),
+        "replaces": root.replaces,
+        "entries": root.entries,
+        "bytes": root.bytes,
+    })
+}
+
+fn say_plan(args: &Args, plan: &Plan, opened_by: SlotKind) -> Result<(), Failure> {
+    let mut output = Output::new();
+    output.line(format_args!("opened by {}", slot(opened_by)))?;
+    if opened_by == SlotKind::Recipients {
+        output.line(
+            "anyone who has the public key can have made this archive; its content is authenticated \
+             against itself, not its author",
+        )?;
+    }
+    output.line(if args.dry_run {
+        "would restore:"
+    } else {
+        "to restore:"
+    })?;
+    for root in plan.roots() {
+        output.line(format_args!(
+            "  {} -> {}  ({}, {}{})",
+            root.root,
+            ocbak::sanitize(root.target.as_os_str().as_encoded_bytes()),
+            count(root.entries, "entry", "entries"),
+            size(root.bytes),
+            if root.replaces {
+                "; what is there is kept beside it"
+            } else {
+                ""
+            }
+        ))?;
+    }
+    output.finish()
+}
+
+fn say_end(restored: &Restored, ui: &Ui) -> Result<(), Failure> {
+    let mut output = Output::new();
+    if !ui.quiet {
+        output.line(format_args!(
+            "restored {}, {}",
+            count(restored.entries, "entry", "entries"),
+            size(restored.bytes)
+        ))?;
+        for kept in &restored.kept {
+            output.line(format_args!(
+                "what was there is kept in {}; remove it when all is well",
+                ocbak::sanitize(kept.as_os_str().as_encoded_bytes())
+            ))?;
+        }
+    }
+    output.finish()
+}

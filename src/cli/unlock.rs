@@ -1,0 +1,143 @@
+//! What opens an archive, and what a new one is encrypted to.
+//!
+//! No secret is ever an argument's value, since every process of the machine sees those.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args as Group;
+use zeroize::Zeroizing;
+
+use ocbak::archive::{Archive, ArchiveBuilder, Sealed, SlotKind};
+use ocbak::crypto::{Identity, Keys, Recipient};
+
+use super::failure::Failure;
+use super::passphrase::{PassphraseArgs, ask, ask_new, open, warn_if_shared};
+use super::ui::{Progress, Ui};
+
+/// What opens an archive.
+#[derive(Debug, Group)]
+#[command(
+    next_help_heading = "Keys (by default a passphrase, asked for on the terminal; or `OCBAK_PASSPHRASE`)"
+)]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+    /// Try the age private keys in this file (`AGE-SECRET-KEY-1…`, one a line); may be repeated.
+    #[arg(short, long = "identity", value_name = "FILE")]
+    identities: Vec<PathBuf>,
+    /// Accept passphrase slots of a scrypt work factor up to 2^N; each step doubles time and
+    /// memory, and 20 takes 1 GiB.
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u8).range(1..=30))]
+    max_work_factor: u8,
+}
+
+/// What an archive is encrypted to.
+#[derive(Debug, Group)]
+#[command(
+    next_help_heading = "Keys (by default a passphrase, asked for on the terminal; or `OCBAK_PASSPHRASE`)"
+)]
+pub(crate) struct SealArgs {
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+    /// Encrypt to this age public key; may be repeated. Without any passphrase given, only the
+    /// private keys that belong to these open the archive.
+    #[arg(short, long = "recipient", value_name = "age1…")]
+    recipients: Vec<String>,
+    /// Encrypt to the age public keys in this file, one a line; may be repeated.
+    #[arg(short = 'R', long = "recipients-file", value_name = "FILE")]
+    recipients_files: Vec<PathBuf>,
+}
+
+/// Opens an archive with the keys that the user gives.
+pub(crate) fn unlock(
+    args: &UnlockArgs,
+    file: &Path,
+    ui: &Ui,
+    progress: &Progress<'_>,
+) -> Result<Archive, Failure> {
+    let sealed = Sealed::open(file)?;
+    let mut keys = Keys::new().max_work_factor(args.max_work_factor);
+    let mut identities = Vec::new();
+    for path in &args.identities {
+        let text = read_text(path, Some(ui))?;
+        identities.extend(Identity::parse_file(&text).map_err(|error| error.within(path))?);
+    }
+    let given = args.passphrase.read(ui)?;
+    // An archive without a passphrase slot fails with what it needs, before anybody types.
+    let asks = given.is_none() && identities.is_empty() && sealed.has_passphrase_slot();
+    keys = keys.identities(identities);
+    if let Some(secret) = given {
+        keys = keys.passphrase(secret.passphrase());
+    } else if asks {
+        keys = keys.passphrase(ask(file, ui)?);
+    }
+    let archive = sealed
+        .unlock(&keys, progress)
+        .map_err(|error| error.within(file))?;
+    for damage in archive.damage() {
+        ui.warn(format_args!("`{}`: {}", file.display(), damage.what));
+    }
+    ui.detail(format_args!("opened by {}", slot(archive.opened_by())));
+    Ok(archive)
+}
+
+/// Names a kind of slot.
+pub(crate) fn slot(kind: SlotKind) -> &'static str {
+    match kind {
+        SlotKind::Passphrase => "its passphrase slot",
+        SlotKind::Recipients => "its recipients slot",
+    }
+}
+
+/// Tells the builder what the archive is encrypted to, by what the user gives.
+pub(crate) fn seal(
+    args: &SealArgs,
+    builder: ArchiveBuilder,
+    ui: &Ui,
+) -> Result<ArchiveBuilder, Failure> {
+    let mut recipients = Vec::new();
+    for text in &args.recipients {
+        recipients.push(Recipient::parse(text)?);
+    }
+    for path in &args.recipients_files {
+        let text = read_text(path, None)?;
+        recipients.extend(Recipient::parse_file(&text).map_err(|error| error.within(path))?);
+    }
+    let given = match args.passphrase.read(ui)? {
+        Some(secret) => Some(secret.long_enough()?.passphrase()),
+        None if recipients.is_empty() => Some(ask_new(ui)?),
+        None => None,
+    };
+    let builder = builder.recipients(recipients);
+    Ok(match given {
+        Some(passphrase) => builder.passphrase(passphrase),
+        None => builder,
+    })
+}
+
+/// Reads a whole small text file; `shared` says to whom a warning goes where others may read it.
+fn read_text(path: &Path, secret: Option<&Ui>) -> Result<Zeroizing<String>, Failure> {
+    let failed = |source| Failure::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let file = open(path)?;
+    if let Some(ui) = secret {
+        warn_if_shared(&file, path, ui);
+    }
+    // Of the full size from the start: growing would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(LARGEST_FILE));
+    file.take(LARGEST_FILE as u64)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() == LARGEST_FILE {
+        return Err(failed(io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok(text)
+}
+
+/// Files of keys are small.
+const LARGEST_FILE: usize = 1 << 20;

@@ -1,0 +1,206 @@
+//! `ocbak verify`: whether an archive is sound.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args as Group;
+use serde_json::{Value, json};
+
+use ocbak::archive::{Archive, Damage, Sealed, SlotKind};
+use ocbak::{Noted, Skipped, sanitize};
+
+use super::failure::{Exit, Failure};
+use super::json;
+use super::list::left_out;
+use super::ui::{self, Output, Progress, Ui, count, size};
+use super::unlock::{UnlockArgs, slot, unlock};
+
+/// Check that an archive is whole; exit code 4 where it is not.
+///
+/// Decrypts and decompresses everything and compares every file with its digest, and writes
+/// nothing.
+#[derive(Debug, Group)]
+pub(crate) struct Args {
+    /// The archive.
+    file: PathBuf,
+    /// Only compare the encrypted bytes with the digests in the manifest. Needs no key and finds
+    /// a drive that rots, but not a forgery.
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    unlock: UnlockArgs,
+}
+
+pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    if args.quick {
+        quick(args, ui)
+    } else {
+        full(args, ui)
+    }
+}
+
+fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    let sealed = Sealed::open(&args.file)?;
+    let total = sealed
+        .manifest()
+        .payloads
+        .iter()
+        .map(|payload| payload.length.saturating_add(payload.index_length))
+        .fold(0, u64::saturating_add);
+    let found = {
+        let progress = ui.progress("checking", Some(total));
+        sealed
+            .verify_digests(&progress)
+            .map_err(|error| error.within(&args.file))?
+    };
+    let damage = merged(sealed.damage(), &found);
+    if ui.json {
+        let mut document = json!({
+            "file": json::path(&args.file),
+            "quick": true,
+            "authenticated": false,
+            "sound": damage.is_empty(),
+            "bytes": total,
+            "damage": damage,
+        });
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    } else {
+        let sound = format!(
+            "no rot found in {} of encrypted bytes; not authenticated: no key was used",
+            size(total)
+        );
+        say(&damage, &sound, Output::new())?;
+    }
+    Ok(exit(&damage))
+}
+
+fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    let archive = {
+        let progress = ui.progress("unlocking", None);
+        unlock(&args.unlock, &args.file, ui, &progress)?
+    };
+    let report = {
+        let progress: Progress<'_> = ui.progress("checking", None);
+        archive
+            .verify(ui.threads, &progress)
+            .map_err(|error| error.within(&args.file))?
+    };
+    let damage = merged(archive.damage(), &report.damage);
+    // A damaged index was reported already; its remarks are lost with it.
+    let remarks = if damage.is_empty() {
+        Remarks::of(&archive, &args.file)?
+    } else {
+        Remarks::default()
+    };
+    if ui.json {
+        let mut document = json!({
+            "file": json::path(&args.file),
+            "quick": false,
+            "authenticated": true,
+            "slot": match archive.opened_by() {
+                SlotKind::Passphrase => "passphrase",
+                SlotKind::Recipients => "recipients",
+            },
+            "sound": damage.is_empty(),
+            "entries": report.entries,
+            "bytes": report.bytes,
+            "damage": damage,
+            "attention": remarks.json(),
+        });
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    } else {
+        let mut output = Output::new();
+        output.line(format_args!("opened by {}", slot(archive.opened_by())))?;
+        for line in remarks.lines() {
+            output.line(format_args!("noted when it was made: {line}"))?;
+        }
+        let sound = format!(
+            "sound: {}, {} of content",
+            count(report.entries, "entry", "entries"),
+            size(report.bytes)
+        );
+        say(&damage, &sound, output)?;
+    }
+    Ok(exit(&damage))
+}
+
+/// What needed attention when the archive was made.
+#[derive(Default)]
+struct Remarks {
+    skipped: Vec<Skipped>,
+    noted: Vec<Noted>,
+}
+
+impl Remarks {
+    fn of(archive: &Archive, file: &Path) -> Result<Self, Failure> {
+        let mut all = Self::default();
+        for role in archive.roles() {
+            let index = archive.index(role).map_err(|error| error.within(file))?;
+            all.skipped.extend(
+                index
+                    .skipped
+                    .into_iter()
+                    .filter(|one| one.why.needs_attention()),
+            );
+            all.noted.extend(
+                index
+                    .noted
+                    .into_iter()
+                    .filter(|one| one.why.needs_attention()),
+            );
+        }
+        Ok(all)
+    }
+
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let noted = self.noted.iter().map(|one| {
+            format!(
+                "{}  ({}: {})",
+                one.path,
+                json::note_word(one.why),
+                sanitize(one.detail.as_bytes())
+            )
+        });
+        self.skipped.iter().map(left_out).chain(noted)
+    }
+
+    fn json(&self) -> Value {
+        let noted = self.noted.iter().map(json::noted);
+        self.skipped
+            .iter()
+            .map(json::skipped)
+            .chain(noted)
+            .collect()
+    }
+}
+
+/// Puts what opening found before what checking found, each once.
+fn merged(opening: &[Damage], checking: &[Damage]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for damage in opening.iter().chain(checking) {
+        let line = sanitize(damage.what.as_bytes());
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn say(damage: &[String], sound: &str, mut output: Output) -> Result<(), Failure> {
+    for line in damage {
+        output.line(format_args!("damaged: {line}"))?;
+    }
+    if damage.is_empty() {
+        output.line(sound)?;
+    }
+    output.finish()
+}
+
+fn exit(damage: &[String]) -> Exit {
+    if damage.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Damaged
+    }
+}
