@@ -1,0 +1,75 @@
+//! What `--help` says.
+
+use super::support::Test;
+
+#[test]
+fn the_program_names_its_commands_and_exit_codes() {
+    let mut test = Test::new().args(["--help"]);
+    for part in [
+        "Usage: ocbak [OPTIONS] <COMMAND>",
+        "  create   Make an encrypted archive",
+        "  info     Show what an archive says about itself; needs no key",
+        "  list     List what is in an archive",
+        "  verify   Check that an archive is whole",
+        "  restore  Put back what an archive holds",
+        "  extract  Take single files or directories out of an archive",
+        "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but",
+        "130 interrupted",
+    ] {
+        test = test.stdout_has(part);
+    }
+    test.success();
+}
+
+#[test]
+fn commands_name_units_and_defaults() {
+    for (command, parts) in [
+        (
+            "create",
+            &[
+                "openclaw-<profile>-<UTC time>.ocbak",
+                "from 1 (fast) to 19 (small)",
+                "[default: 3]",
+                "[default: /var/tmp]",
+                "--passphrase-file <FILE>",
+                "--recipients-file <FILE>",
+                "--no-workspace",
+            ][..],
+        ),
+        ("info", &["needs no key", "--json"]),
+        (
+            "list",
+            &["size in bytes", "(UTC)", "--skipped", "--payload <ROLE>"],
+        ),
+        (
+            "verify",
+            &["--quick", "--max-work-factor <N>", "[default: 20]"],
+        ),
+        (
+            "restore",
+            &[
+                "--to <DIR>",
+                "--only <ROLE>",
+                "--path <GLOB>",
+                "--dry-run",
+                "--yes",
+            ],
+        ),
+        (
+            "extract",
+            &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"],
+        ),
+    ] {
+        let mut test = Test::new().args([command, "--help"]);
+        for part in parts {
+            test = test.stdout_has(part);
+        }
+        test.success();
+    }
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let line = format!("ocbak {}\n", env!("CARGO_PKG_VERSION"));
+    Test::new().args(["--version"]).stdout(&line).success();
+}

@@ -1,0 +1,10 @@
+//! The command line, through the real program.
+
+mod create;
+mod help;
+mod prompt;
+mod read;
+mod restore;
+mod secrets;
+mod support;
+mod usage;

@@ -1,0 +1,129 @@
+//! The prompt, on a terminal made by `script`.
+#![cfg(target_os = "linux")]
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::support::Test;
+
+/// The program at a terminal, and somebody who types.
+struct Session {
+    child: Child,
+    keys: ChildStdin,
+    screen: ChildStdout,
+    shown: String,
+}
+
+impl Session {
+    /// Starts a line of shell in which `$ocbak` is the program.
+    fn start(test: &Test, line: &str) -> Self {
+        let mut child = Command::new("script")
+            .args([
+                "--quiet",
+                "--flush",
+                "--return",
+                "--command",
+                line,
+                "/dev/null",
+            ])
+            .current_dir(test.path("."))
+            .env("ocbak", env!("CARGO_BIN_EXE_ocbak"))
+            .env("SHELL", "/bin/sh")
+            .env_remove("OCBAK_PASSPHRASE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            keys: child.stdin.take().unwrap(),
+            screen: child.stdout.take().unwrap(),
+            shown: String::new(),
+            child,
+        }
+    }
+
+    /// Reads the screen up to `text`, and forgets what was shown until then.
+    fn wait_for(&mut self, text: &str) -> &mut Self {
+        let mut byte = [0];
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(text.as_bytes()) {
+            let count = self.screen.read(&mut byte).unwrap();
+            let so_far = String::from_utf8_lossy(&bytes);
+            assert_eq!(count, 1, "the screen ends before `{text}`: {so_far}");
+            bytes.push(byte[0]);
+        }
+        self.shown = String::from_utf8_lossy(&bytes).into_owned();
+        self
+    }
+
+    fn type_in(&mut self, keys: &str) -> &mut Self {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self
+    }
+
+    /// Returns the exit code and the rest of the screen.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = Vec::new();
+        self.screen.read_to_end(&mut rest).unwrap();
+        let code = self.child.wait().unwrap().code();
+        (code, String::from_utf8_lossy(&rest).into_owned())
+    }
+}
+
+const CREATE: &str = "$ocbak create --state-dir state -o box.ocbak";
+const FIRST: &str = "Passphrase for the new archive (leave empty to have one made): ";
+
+#[test]
+fn what_is_typed_is_not_shown_and_must_be_typed_twice() {
+    let test = Test::installed();
+    let mut session = Session::start(&test, CREATE);
+    session.wait_for(FIRST).type_in("correct horse battery\n");
+    session
+        .wait_for("The same again: ")
+        .type_in("correct horse bakery\n");
+    assert!(!session.shown.contains("horse"));
+    let (code, rest) = session.end();
+    assert!(rest.contains("error: the two passphrases differ"), "{rest}");
+    assert!(!rest.contains("horse"));
+    assert_eq!(code, Some(1));
+    assert!(!test.path("box.ocbak").exists());
+}
+
+#[test]
+fn a_short_one_is_refused_at_once() {
+    let test = Test::installed();
+    let mut session = Session::start(&test, CREATE);
+    session.wait_for(FIRST).type_in("short\n");
+    let (code, rest) = session.end();
+    assert!(
+        rest.contains("error: the passphrase from the prompt is too short"),
+        "{rest}"
+    );
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
+    let test = Test::installed();
+    // The shell outlives the signal and tells how the terminal is afterwards.
+    let line = format!("trap : INT; {CREATE}; echo code=$?; stty -a");
+    let mut session = Session::start(&test, &line);
+    session.wait_for(FIRST).type_in("half a pass\x03");
+    let (_, rest) = session.end();
+    assert!(rest.contains("error: interrupted"), "{rest}");
+    assert!(rest.contains("code=130"), "{rest}");
+    assert!(rest.contains(" echo "), "{rest}");
+    assert!(!rest.contains("half"), "{rest}");
+}
+
+#[test]
+fn an_archive_is_not_written_to_a_terminal() {
+    let line = "$ocbak create --state-dir state -o -";
+    let test = Test::installed();
+    let (code, rest) = Session::start(&test, line).end();
+    assert!(
+        rest.contains("error: an archive is not written to a terminal"),
+        "{rest}"
+    );
+    assert_eq!(code, Some(2));
+}

@@ -1,0 +1,1 @@
+//! Looking into archives and taking things out.
