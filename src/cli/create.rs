@@ -8,10 +8,9 @@ use clap::Args as Group;
 use jiff::Timestamp;
 use serde_json::json;
 
-use ocbak::archive::{ArchiveBuilder, NewFile, PayloadSummary, Summary};
 use ocbak::capture::{CaptureOptions, capture, preview};
 use ocbak::openclaw::{Environment, Installation};
-use ocbak::{Error, Role, sanitize};
+use ocbak::{ArchiveBuilder, Error, NewFile, PayloadSummary, Role, Summary, sanitize};
 
 use super::args::Place;
 use super::destination::Destination;
@@ -212,7 +211,7 @@ fn document(path: &Path, summary: &Summary, attention: bool, ui: &Ui) -> Result<
     };
     let mut document = json!({
         "file": json::path(path),
-        "archive": json::hex(&summary.archive_id),
+        "archive": hex::encode(summary.archive_id),
         "bytes": summary.length,
         "payloads": summary.payloads.iter().map(payload).collect::<Vec<_>>(),
         "attention": attention,

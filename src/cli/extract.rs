@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args as Group;
 
-use ocbak::archive::{Archive, Index};
-use ocbak::{ArchivePath, Entry, Node, restore};
+use ocbak::{Archive, ArchivePath, Entry, Index, Node, restore};
 
 use super::failure::{Exit, Failure};
 use super::json;

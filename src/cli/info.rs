@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::Args as Group;
 use serde_json::json;
 
-use ocbak::archive::Sealed;
-use ocbak::sanitize;
+use ocbak::{Sealed, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -37,6 +36,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     .collect();
     if ui.json {
         let mut document = json::manifest(manifest);
+        document["version"] = 1.into();
         document["file"] = json::path(&args.file);
         document["authenticated"] = false.into();
         document["slots"] = json!(slots);
@@ -49,28 +49,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let mut fact = |name: &str, value: &str| {
         output.line(format_args!("{name:<10} {}", sanitize(value.as_bytes())))
     };
-    fact("archive", &json::hex(&manifest.archive))?;
-    fact(
-        "format",
-        &format!(
-            "version {}, not authenticated: no key was used",
-            manifest.version
-        ),
-    )?;
+    fact("archive", &hex::encode(manifest.archive))?;
+    // Opening refuses every other version, and every feature that must be understood.
+    fact("format", "version 1, not authenticated: no key was used")?;
     fact("created", &manifest.created)?;
     fact("writer", &manifest.writer)?;
     if let Some(series) = manifest.series {
-        fact("series", &json::hex(&series))?;
-    }
-    if !manifest.features.is_empty() {
-        fact("features", &manifest.features.join(", "))?;
+        fact("series", &hex::encode(series))?;
     }
     fact("key slots", &slots.join(", "))?;
     for payload in &manifest.payloads {
         let text = format!(
             "{} encrypted, and {} of index",
-            size(payload.length),
-            size(payload.index_length)
+            size(payload.payload.length),
+            size(payload.index.length)
         );
         fact(payload.role.as_str(), &text)?;
     }

@@ -8,9 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use ocbak::archive::{Damage, Manifest};
 use ocbak::restore::Restored;
-use ocbak::{NoteReason, Noted, Root, SkipReason, Skipped};
+use ocbak::{Damage, Manifest, Noted, Root, Skipped};
 
 use super::ui::Ui;
 
@@ -31,15 +30,6 @@ pub(crate) fn path(path: &Path) -> Value {
     path.to_string_lossy().into()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 pub(crate) fn manifest(manifest: &Manifest) -> Value {
     let payloads: Vec<Value> = manifest
         .payloads
@@ -47,20 +37,18 @@ pub(crate) fn manifest(manifest: &Manifest) -> Value {
         .map(|payload| {
             json!({
                 "role": payload.role.as_str(),
-                "length": payload.length,
-                "sha256": hex(&payload.sha256),
-                "index_length": payload.index_length,
-                "index_sha256": hex(&payload.index_sha256),
+                "length": payload.payload.length,
+                "sha256": hex::encode(payload.payload.sha256),
+                "index_length": payload.index.length,
+                "index_sha256": hex::encode(payload.index.sha256),
             })
         })
         .collect();
     json!({
-        "version": manifest.version,
-        "archive": hex(&manifest.archive),
-        "series": manifest.series.map(|id| hex(&id)),
+        "archive": hex::encode(manifest.archive),
+        "series": manifest.series.map(|id| hex::encode(id)),
         "created": manifest.created,
         "writer": manifest.writer,
-        "features": manifest.features,
         "payloads": payloads,
     })
 }
@@ -72,7 +60,7 @@ pub(crate) fn damage(damage: &[Damage]) -> Value {
 pub(crate) fn skipped(skipped: &Skipped) -> Value {
     let mut object = Map::new();
     put_name(&mut object, "path", skipped.path.as_bytes());
-    object.insert("reason".to_owned(), skip_word(skipped.why).into());
+    object.insert("reason".to_owned(), skipped.why.as_str().into());
     object.insert("detail".to_owned(), skipped.detail.as_str().into());
     object.into()
 }
@@ -80,7 +68,7 @@ pub(crate) fn skipped(skipped: &Skipped) -> Value {
 pub(crate) fn noted(noted: &Noted) -> Value {
     let mut object = Map::new();
     put_name(&mut object, "path", noted.path.as_bytes());
-    object.insert("reason".to_owned(), note_word(noted.why).into());
+    object.insert("reason".to_owned(), noted.why.as_str().into());
     object.insert("detail".to_owned(), noted.detail.as_str().into());
     object.into()
 }
@@ -102,33 +90,11 @@ pub(crate) fn restored(restored: &Restored) -> Value {
     })
 }
 
-/// Names a reason to leave something out.
-pub(crate) fn skip_word(why: SkipReason) -> &'static str {
-    match why {
-        SkipReason::Policy => "policy",
-        SkipReason::Root => "other root",
-        SkipReason::Kind => "special file",
-        SkipReason::Vanished => "vanished",
-        SkipReason::Unreadable => "unreadable",
-    }
-}
-
-/// Names what a remark is about.
-pub(crate) fn note_word(why: NoteReason) -> &'static str {
-    match why {
-        NoteReason::Changed => "changed",
-        NoteReason::Incomplete => "incomplete",
-        NoteReason::Damaged => "damaged",
-        NoteReason::Unchecked => "unchecked",
-        NoteReason::Shared => "shared",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{hex, put_name};
+    use super::put_name;
 
     #[test]
     fn names_of_any_bytes_survive() {
@@ -139,10 +105,5 @@ mod tests {
             Value::from(object),
             json!({ "path": "state/é", "target_base64": "/w==" })
         );
-    }
-
-    #[test]
-    fn ids_are_lower_case_hex() {
-        assert_eq!(hex(&[0, 0xab, 0x1f]), "00ab1f");
     }
 }

@@ -6,8 +6,7 @@ use clap::Args as Group;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use ocbak::archive::{Archive, Index};
-use ocbak::{Entry, Mtime, Node, Role, Skipped, sanitize};
+use ocbak::{Archive, Entry, Index, Mtime, Node, Role, Skipped, sanitize};
 
 use super::args::RoleName;
 use super::failure::{Exit, Failure};
@@ -137,7 +136,7 @@ fn facts(entry: &Entry) -> Value {
     let kind = match &entry.node {
         Node::File { size, sha256 } => {
             put("size", (*size).into());
-            put("sha256", json::hex(sha256).into());
+            put("sha256", hex::encode(sha256).into());
             "file"
         }
         Node::Directory => "directory",
@@ -158,7 +157,7 @@ pub(crate) fn left_out(skipped: &Skipped) -> String {
     format!(
         "{}  ({}: {})",
         skipped.path,
-        json::skip_word(skipped.why),
+        skipped.why.as_str(),
         sanitize(skipped.detail.as_bytes())
     )
 }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use zeroize::Zeroizing;
 
-use ocbak::crypto::Passphrase;
-use ocbak::sanitize;
+use ocbak::{Passphrase, sanitize};
 
 use super::failure::Failure;
 use super::prompt::Terminal;

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::Role;
-use ocbak::archive::SlotKind;
 use ocbak::openclaw::{Environment, Installation};
 use ocbak::restore::{Plan, PlannedRoot, Restored, Selection, Target, restore};
+use ocbak::{Role, SlotKind};
 
 use super::args::{Place, RoleName};
 use super::failure::{Exit, Failure};

@@ -9,7 +9,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::failure::Failure;
-use super::json::hex;
 
 /// Creates a file in `directory` that is gone when it is closed, however the program ends.
 pub(crate) fn create(directory: &Path) -> Result<File, Failure> {
@@ -20,7 +19,7 @@ pub(crate) fn create(directory: &Path) -> Result<File, Failure> {
     };
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(|error| failed(io::Error::other(error.to_string())))?;
-    let path = directory.join(format!(".ocbak-spool-{}", hex(&random)));
+    let path = directory.join(format!(".ocbak-spool-{}", hex::encode(random)));
     let file = OpenOptions::new()
         .read(true)
         .write(true)

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use zeroize::Zeroizing;
 
-use ocbak::archive::{Archive, ArchiveBuilder, Sealed, SlotKind};
-use ocbak::crypto::{Identity, Keys, Recipient};
+use ocbak::{Archive, ArchiveBuilder, Identity, Keys, Recipient, Sealed, SlotKind};
 
 use super::failure::Failure;
 use super::passphrase::{PassphraseArgs, ask, ask_new, open, warn_if_shared};

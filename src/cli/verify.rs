@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::archive::{Archive, Damage, Sealed, SlotKind};
-use ocbak::{Noted, Skipped, sanitize};
+use ocbak::{Archive, Damage, Noted, Sealed, Skipped, SlotKind, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -44,7 +43,7 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         .manifest()
         .payloads
         .iter()
-        .map(|payload| payload.length.saturating_add(payload.index_length))
+        .map(|payload| payload.payload.length.saturating_add(payload.index.length))
         .fold(0, u64::saturating_add);
     let found = {
         let progress = ui.progress("checking", Some(total));
@@ -158,7 +157,7 @@ impl Remarks {
             format!(
                 "{}  ({}: {})",
                 one.path,
-                json::note_word(one.why),
+                one.why.as_str(),
                 sanitize(one.detail.as_bytes())
             )
         });

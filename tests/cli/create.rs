@@ -1,1 +1,214 @@
 //! Making archives.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::support::Test;
+
+const SEALED: [&str; 5] = ["create", "--state-dir", "state", "-R", "public.txt"];
+
+#[test]
+fn an_archive_is_made_and_what_is_in_it_said() {
+    let test = Test::installed()
+        .args(SEALED)
+        .args(["-o", "box.ocbak"])
+        .stdout_has("box.ocbak  ")
+        .stdout_has("\n  state      ")
+        .stdout_has("\n  workspace  ")
+        .success();
+    let mode = fs::metadata(test.path("box.ocbak"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn quiet_says_nothing() {
+    Test::installed()
+        .args(SEALED)
+        .args(["-q", "-o", "box.ocbak"])
+        .stdout("")
+        .success();
+}
+
+#[test]
+fn the_document_says_the_same() {
+    let (test, document) = Test::installed()
+        .args(SEALED)
+        .args(["--json", "-o", "box.ocbak"])
+        .stderr("")
+        .json(0);
+    assert_eq!(document["file"], "box.ocbak");
+    assert_eq!(document["attention"], false);
+    assert_eq!(document["warnings"], serde_json::json!([]));
+    assert_eq!(document["payloads"][0]["role"], "state");
+    assert_eq!(document["payloads"][1]["role"], "workspace");
+    let length = fs::metadata(test.path("box.ocbak")).unwrap().len();
+    assert_eq!(document["bytes"], length);
+}
+
+#[test]
+fn in_a_directory_the_name_is_chosen() {
+    for output in [None, Some("."), Some("out")] {
+        let test = Test::installed();
+        fs::create_dir(test.path("out")).unwrap();
+        let mut test = test.args(SEALED).args(["-q"]);
+        if let Some(output) = output {
+            test = test.args(["-o", output]);
+        }
+        let test = test.success();
+        let directory = test.path(output.unwrap_or("."));
+        let names: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("openclaw-default-2") && name.ends_with("Z.ocbak"))
+            .collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let test = Test::installed()
+        .write("box.ocbak", "precious")
+        .args(SEALED)
+        .args(["-o", "box.ocbak"])
+        .stdout("")
+        .stderr(
+            "error: `box.ocbak` exists already\n\
+             hint: ocbak never overwrites: name another place, or move this one away\n",
+        )
+        .ends_with(1);
+    assert_eq!(fs::read(test.path("box.ocbak")).unwrap(), b"precious");
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    for output in ["none/box.ocbak", "none/"] {
+        Test::installed()
+            .args(SEALED)
+            .args(["-o", output])
+            .stderr_has("error: there is no directory `none")
+            .stderr_has("hint: create it first, or name another place with `--output`\n")
+            .ends_with(1);
+    }
+}
+
+#[test]
+fn an_archive_does_not_go_into_what_it_holds() {
+    for output in ["state/box.ocbak", "state", "state/workspace/notes"] {
+        Test::installed()
+            .args(SEALED)
+            .args(["-o", output])
+            .stderr_has("lies inside `")
+            .stderr_has("hint: the next backup would hold this one")
+            .ends_with(1);
+    }
+}
+
+#[test]
+fn a_missing_state_directory_is_named() {
+    Test::new()
+        .args(["create", "--state-dir", "none"])
+        .stderr_has("none`\n")
+        .stderr_has(
+            "hint: name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`\n",
+        )
+        .ends_with(1);
+}
+
+#[test]
+fn standard_output_gets_the_whole_archive_and_nothing_else() {
+    let test = Test::installed();
+    fs::create_dir(test.path("spool")).unwrap();
+    let (test, archive) = test
+        .args(SEALED)
+        .args(["-o", "-", "--spool-dir", "spool"])
+        .stderr("")
+        .run(0);
+    assert_eq!(fs::read_dir(test.path("spool")).unwrap().count(), 0);
+    test.write("box.ocbak", archive)
+        .args(["verify", "box.ocbak", "-i", "private.txt"])
+        .stdout_has("sound: ")
+        .success();
+}
+
+#[test]
+fn a_missing_spool_directory_is_named() {
+    Test::installed()
+        .args(SEALED)
+        .args(["-o", "-", "--spool-dir", "none"])
+        .stderr_has("error: cannot create a temporary file in `none`\n")
+        .ends_with(1);
+}
+
+#[test]
+fn a_dry_run_tells_and_writes_nothing() {
+    let test = Test::installed()
+        .args([
+            "create",
+            "--state-dir",
+            "state",
+            "--dry-run",
+            "-o",
+            "box.ocbak",
+        ])
+        .stdout_has("state: ")
+        .stdout_has("workspace: ")
+        .stdout_has("  workspace/main  from ")
+        .success();
+    assert!(!test.path("box.ocbak").exists());
+    let (_, document) = test
+        .args(["create", "--state-dir", "state", "--dry-run", "--json"])
+        .json(0);
+    assert_eq!(document["dry_run"], true);
+    assert_eq!(
+        document["payloads"][1]["roots"][0]["path"],
+        "workspace/main"
+    );
+}
+
+#[test]
+fn workspaces_and_patterns_are_left_out_on_request() {
+    let test = Test::installed()
+        .args(SEALED)
+        .args([
+            "-q",
+            "--no-workspace",
+            "--exclude",
+            "state/credentials/**",
+            "-o",
+            "box.ocbak",
+        ])
+        .success();
+    let (_, stdout) = test.args(["list", "box.ocbak", "-i", "private.txt"]).run(0);
+    let names = String::from_utf8(stdout).unwrap();
+    assert!(names.contains("state/openclaw.json\n"), "{names}");
+    assert!(!names.contains("MEMORY.md"), "{names}");
+    assert!(!names.contains("creds.json"), "{names}");
+}
+
+#[test]
+fn what_needs_attention_shows_in_the_exit_code() {
+    Test::installed()
+        .write("state/openclaw.json", "{ this is no configuration")
+        .args(SEALED)
+        .args(["-o", "box.ocbak"])
+        .stderr_has("warning: ")
+        .ends_with(3)
+        .args(["verify", "-q", "box.ocbak", "-i", "private.txt"])
+        .success();
+}
+
+#[test]
+fn a_failure_leaves_no_file_behind() {
+    let test = Test::installed()
+        .args(SEALED)
+        .args(["--exclude", "[", "-o", "box.ocbak"])
+        .stderr_has("error: ")
+        .stdout("");
+    let before = fs::read_dir(test.path(".")).unwrap().count();
+    let test = test.ends_with(2);
+    assert_eq!(fs::read_dir(test.path(".")).unwrap().count(), before);
+}

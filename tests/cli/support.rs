@@ -86,11 +86,6 @@ impl Test {
         self
     }
 
-    pub(crate) fn directory(self, name: &str) -> Self {
-        fs::create_dir_all(self.path(name)).unwrap();
-        self
-    }
-
     pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
         self.args.extend(args.into_iter().map(ToOwned::to_owned));
         self
@@ -102,7 +97,7 @@ impl Test {
     }
 
     pub(crate) fn stdin(mut self, bytes: &[u8]) -> Self {
-        self.stdin = bytes.to_owned();
+        self.stdin.extend(bytes);
         self
     }
 
