@@ -15,6 +15,7 @@ use ocbak::{ArchiveBuilder, Error, NewFile, PayloadSummary, Role, Summary, sanit
 use super::args::Place;
 use super::destination::Destination;
 use super::failure::{Exit, Failure};
+use super::glob::Patterns;
 use super::json;
 use super::outlook;
 use super::spool;
@@ -70,6 +71,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             return Err(Failure::ArchiveToTerminal);
         }
     }
+    Patterns::parse(&args.exclude)?;
     let installation = Installation::locate(&args.place.search(), &Environment::current())
         .map_err(Failure::Locating)?;
     for warning in &installation.warnings {

@@ -40,8 +40,8 @@ impl Destination {
             _ => Path::new("."),
         };
         if !parent.is_dir() {
-            return Err(Failure::MissingParent {
-                parent: parent.to_owned(),
+            return Err(Failure::NoDirectory {
+                directory: parent.to_owned(),
             });
         }
         // A dangling link is something that exists, too.

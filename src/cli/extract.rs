@@ -24,8 +24,8 @@ pub(crate) struct Args {
     /// Names in the archive, such as `workspace/main/MEMORY.md`.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Put them below this directory under their full names; it is created where it is missing,
-    /// and nothing in it is replaced.
+    /// Put them below this directory, which exists, under their full names. Nothing in it is
+    /// replaced.
     #[arg(
         short = 'C',
         long,
@@ -44,6 +44,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if args.stdout && args.paths.len() > 1 {
         return Err(Failure::OneFileOnly);
+    }
+    if let Some(directory) = &args.directory
+        && !directory.is_dir()
+    {
+        return Err(Failure::NoDirectory {
+            directory: directory.clone(),
+        });
     }
     let archive = {
         let progress = ui.progress("unlocking", None);

@@ -37,6 +37,8 @@ pub(crate) enum Failure {
     Library(Error),
     /// What the library says about finding the installation.
     Locating(Error),
+    /// What the library says about where a restore shall go.
+    Targeting(Error),
     /// Standard output cannot be written.
     Output(io::Error),
     /// A file that the command line itself reads or writes.
@@ -68,8 +70,8 @@ pub(crate) enum Failure {
     ArchiveToTerminal,
     /// The output would lie inside what it is a backup of.
     InsideSource { output: PathBuf, source: PathBuf },
-    /// The output's directory does not exist.
-    MissingParent { parent: PathBuf },
+    /// A directory to write into does not exist.
+    NoDirectory { directory: PathBuf },
     /// A pattern is not one.
     BadGlob { glob: String, what: String },
     /// A pattern selects nothing.
@@ -110,7 +112,9 @@ impl Failure {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Library(error) | Self::Locating(error) => match error.kind() {
+            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => match error
+                .kind()
+            {
                 ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered => Exit::Damaged,
                 ErrorKind::WrongKey => Exit::NoKey,
                 ErrorKind::Interrupted => Exit::Interrupted,
@@ -128,7 +132,7 @@ impl Failure {
 
     fn causes(&self) -> Vec<String> {
         let mut next = match self {
-            Self::Library(error) | Self::Locating(error) => error.source(),
+            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => error.source(),
             Self::Output(source) | Self::File { source, .. } => {
                 return vec![one_line(source)];
             }
@@ -147,7 +151,12 @@ impl Failure {
             Self::Locating(error) if error.kind() == ErrorKind::NotFound => {
                 "name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`"
             }
-            Self::Library(error) | Self::Locating(error) => return library_hint(error, None),
+            Self::Targeting(error) if error.kind() == ErrorKind::Invalid => {
+                "a new or empty directory takes any archive: `--to DIR`"
+            }
+            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => {
+                return library_hint(error, None);
+            }
             Self::Output(source) | Self::File { source, .. } => return system_hint(source),
             Self::NobodyToAsk { creating: true } => {
                 "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
@@ -171,7 +180,7 @@ impl Failure {
             Self::InsideSource { .. } => {
                 "the next backup would hold this one; name another place with `--output`"
             }
-            Self::MissingParent { .. } => "create it first, or name another place with `--output`",
+            Self::NoDirectory { .. } => "create it first, or name another one",
             Self::BadGlob { .. } => {
                 "`*` matches within a name, `**` any number of directories; put `\\` before a \
                  character that shall mean itself"
@@ -203,7 +212,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(error) | Self::Locating(error) => error.fmt(f),
+            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => error.fmt(f),
             Self::Output(_) => f.write_str("cannot write to standard output"),
             Self::File { action, path, .. } => write!(f, "cannot {action} `{}`", path.display()),
             Self::Conflict { first, second } => {
@@ -232,8 +241,8 @@ impl fmt::Display for Failure {
                 output.display(),
                 source.display()
             ),
-            Self::MissingParent { parent } => {
-                write!(f, "there is no directory `{}`", parent.display())
+            Self::NoDirectory { directory } => {
+                write!(f, "there is no directory `{}`", directory.display())
             }
             Self::BadGlob { glob, what } => write!(f, "pattern `{glob}`: {what}"),
             Self::NoMatch { glob, file } => {
@@ -285,6 +294,9 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
                 "if you trust where the archive comes from, give `--max-work-factor {found}`; each \
                  step doubles time and memory"
             ));
+        }
+        Error::NotFound { what } if what.contains("nothing matches") => {
+            "patterns match whole names such as `state/openclaw.json`; `ocbak list` shows them all"
         }
         Error::AlreadyExists { .. } => {
             "ocbak never overwrites: name another place, or move this one away"

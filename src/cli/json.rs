@@ -46,7 +46,7 @@ pub(crate) fn manifest(manifest: &Manifest) -> Value {
         .collect();
     json!({
         "archive": hex::encode(manifest.archive),
-        "series": manifest.series.map(|id| hex::encode(id)),
+        "series": manifest.series.map(hex::encode),
         "created": manifest.created,
         "writer": manifest.writer,
         "payloads": payloads,

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             .map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
         globs: args.globs.clone(),
     };
-    let plan = Plan::new(&archive, &selection, &target)?;
+    let plan = Plan::new(&archive, &selection, &target).map_err(Failure::Targeting)?;
     for warning in plan.warnings() {
         ui.warn(warning);
     }

@@ -90,7 +90,7 @@ fn a_missing_directory_is_named() {
             .args(SEALED)
             .args(["-o", output])
             .stderr_has("error: there is no directory `none")
-            .stderr_has("hint: create it first, or name another place with `--output`\n")
+            .stderr_has("hint: create it first, or name another one\n")
             .ends_with(1);
     }
 }

@@ -192,7 +192,9 @@ fn other_files_are_called_what_they_are() {
 
 #[test]
 fn extract_puts_files_under_a_directory() {
-    let test = Test::archived()
+    let test = Test::archived();
+    fs::create_dir(test.path("out")).unwrap();
+    let test = test
         .args([
             "extract",
             "box.ocbak",
@@ -212,6 +214,38 @@ fn extract_puts_files_under_a_directory() {
     assert_eq!(
         read("out/state/credentials/test/creds.json"),
         "{ \"fake\": true }\n"
+    );
+}
+
+#[test]
+fn extract_needs_a_directory_and_replaces_nothing_in_it() {
+    let test = Test::archived()
+        .args([
+            "extract",
+            "box.ocbak",
+            MEMORY,
+            "-C",
+            "none",
+            "-i",
+            "private.txt",
+        ])
+        .stderr("error: there is no directory `none`\nhint: create it first, or name another one\n")
+        .ends_with(1)
+        .write("out/workspace/main/MEMORY.md", "precious")
+        .args([
+            "extract",
+            "box.ocbak",
+            MEMORY,
+            "-C",
+            "out",
+            "-i",
+            "private.txt",
+        ])
+        .stderr_has("out/workspace/main/MEMORY.md` exists already\nhint: ocbak never overwrites")
+        .ends_with(1);
+    assert_eq!(
+        fs::read(test.path("out/workspace/main/MEMORY.md")).unwrap(),
+        b"precious"
     );
 }
 

@@ -94,7 +94,10 @@ fn a_directory_with_something_in_it_is_refused() {
     let test = Test::archived()
         .write("out/precious", "precious")
         .args(["restore", "box.ocbak", "--to", "out", "-i", "private.txt"])
-        .stderr_has("error: ")
+        .stderr(
+            "error: `out` exists and is not empty\n\
+             hint: a new or empty directory takes any archive: `--to DIR`\n",
+        )
         .ends_with(1);
     assert_eq!(fs::read_dir(test.path("out")).unwrap().count(), 1);
 }
