@@ -37,6 +37,8 @@ pub(crate) enum Failure {
     Library(Error),
     /// What the library says about finding the installation.
     Locating(Error),
+    /// What the library says about a value on the command line.
+    Argument(Error),
     /// What the library says about where a restore shall go.
     Targeting(Error),
     /// Standard output cannot be written.
@@ -120,7 +122,8 @@ impl Failure {
                 ErrorKind::Interrupted => Exit::Interrupted,
                 _ => Exit::Failed,
             },
-            Self::Conflict { .. }
+            Self::Argument(_)
+            | Self::Conflict { .. }
             | Self::NobodyToAsk { .. }
             | Self::NotConfirmed
             | Self::ArchiveToTerminal
@@ -132,7 +135,10 @@ impl Failure {
 
     fn causes(&self) -> Vec<String> {
         let mut next = match self {
-            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => error.source(),
+            Self::Library(error)
+            | Self::Locating(error)
+            | Self::Argument(error)
+            | Self::Targeting(error) => error.source(),
             Self::Output(source) | Self::File { source, .. } => {
                 return vec![one_line(source)];
             }
@@ -154,7 +160,10 @@ impl Failure {
             Self::Targeting(error) if error.kind() == ErrorKind::Invalid => {
                 "a new or empty directory takes any archive: `--to DIR`"
             }
-            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => {
+            Self::Library(error)
+            | Self::Locating(error)
+            | Self::Argument(error)
+            | Self::Targeting(error) => {
                 return library_hint(error, None);
             }
             Self::Output(source) | Self::File { source, .. } => return system_hint(source),
@@ -212,7 +221,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => error.fmt(f),
+            Self::Library(error)
+            | Self::Locating(error)
+            | Self::Argument(error)
+            | Self::Targeting(error) => error.fmt(f),
             Self::Output(_) => f.write_str("cannot write to standard output"),
             Self::File { action, path, .. } => write!(f, "cannot {action} `{}`", path.display()),
             Self::Conflict { first, second } => {

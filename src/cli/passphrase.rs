@@ -50,10 +50,13 @@ impl PassphraseArgs {
             (place, text)
         } else if let Some(number) = self.passphrase_fd {
             let place = format!("file descriptor {number}");
-            // A descriptor number cannot be taken over without `unsafe`; opening it anew can.
-            let path = PathBuf::from(format!("/dev/fd/{number}"));
-            let mut file = open(&path)?;
-            let text = first_line(&mut file, &place)?;
+            let text = if number == 0 {
+                first_line(&mut io::stdin().lock(), &place)?
+            } else {
+                // A descriptor number cannot be taken over without `unsafe`; opening it anew can.
+                let path = PathBuf::from(format!("/dev/fd/{number}"));
+                first_line(&mut open(&path)?, &place)?
+            };
             (place, text)
         } else if let Some(path) = &self.passphrase_file {
             if path.as_os_str() == "-" {

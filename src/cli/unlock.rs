@@ -98,7 +98,7 @@ pub(crate) fn seal(
 ) -> Result<ArchiveBuilder, Failure> {
     let mut recipients = Vec::new();
     for text in &args.recipients {
-        recipients.push(Recipient::parse(text)?);
+        recipients.push(Recipient::parse(text).map_err(Failure::Argument)?);
     }
     for path in &args.recipients_files {
         let text = read_text(path, None)?;

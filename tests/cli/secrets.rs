@@ -123,7 +123,7 @@ fn files_that_others_may_read_are_warned_of() {
 fn recipients_that_are_none_are_refused() {
     for wrong in ["nonsense", "age1nonsense", PRIVATE.lines().last().unwrap()] {
         let test = Test::installed().args(CREATE).args(["-r", wrong]);
-        let (_, stdout) = test.stdout("").stderr_has("error: ").run(1);
+        let (_, stdout) = test.stdout("").stderr_has("error: ").run(2);
         assert!(stdout.is_empty());
     }
 }
