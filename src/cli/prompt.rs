@@ -11,6 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use ocbak::Error;
+
 use super::failure::Failure;
 use super::ui::Ui;
 
@@ -70,7 +72,7 @@ impl<'a> Terminal<'a> {
             .map_err(|source| failure("write to", source))
     }
 
-    /// Reads a line without its newline; the end of input is an empty line.
+    /// Reads a line without its newline; Ctrl-D instead of a line is a wish to stop.
     fn read_line(&self) -> Result<Zeroizing<String>, Failure> {
         // Of the full size from the start: growing would leave copies behind.
         let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
@@ -78,6 +80,7 @@ impl<'a> Terminal<'a> {
             self.wait()?;
             let mut byte = Zeroizing::new([0]);
             match (&self.file).read(&mut *byte) {
+                Ok(0) if line.is_empty() => return Err(Error::Interrupted.into()),
                 Ok(0) => break,
                 Ok(_) if byte[0] == b'\n' => break,
                 Ok(_) if line.len() < LONGEST => line.push(byte[0]),

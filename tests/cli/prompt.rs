@@ -29,6 +29,7 @@ impl Session {
             .current_dir(test.path("."))
             .env("ocbak", env!("CARGO_BIN_EXE_ocbak"))
             .env("SHELL", "/bin/sh")
+            .env("HOME", test.path("."))
             .env_remove("OCBAK_PASSPHRASE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -126,4 +127,64 @@ fn an_archive_is_not_written_to_a_terminal() {
         "{rest}"
     );
     assert_eq!(code, Some(2));
+}
+
+#[test]
+fn an_end_of_input_at_the_prompt_stops() {
+    let test = Test::installed();
+    let mut session = Session::start(&test, CREATE);
+    session.wait_for(FIRST).type_in("\x04");
+    let (code, rest) = session.end();
+    assert!(rest.contains("error: interrupted"), "{rest}");
+    assert_eq!(code, Some(130));
+}
+
+#[test]
+fn a_passphrase_that_is_made_is_shown_once_on_the_terminal_only() {
+    let test = Test::installed();
+    let line = format!("{CREATE} > out.txt 2> err.txt");
+    let mut session = Session::start(&test, &line);
+    session.wait_for(FIRST).type_in("\n");
+    session
+        .wait_for("The passphrase is\r\n\r\n    ")
+        .wait_for("\r\n");
+    let passphrase = session.shown.trim().to_owned();
+    assert_eq!(passphrase.split('-').count(), 10, "{passphrase}");
+    session
+        .wait_for("Press Enter when that is done. ")
+        .type_in("\n");
+    let (code, rest) = session.end();
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(!rest.contains(&passphrase));
+    let read = |name: &str| std::fs::read_to_string(test.path(name)).unwrap();
+    assert!(read("out.txt").starts_with("box.ocbak  "));
+    assert_eq!(read("err.txt"), "");
+
+    let mut session = Session::start(&test, "$ocbak list box.ocbak");
+    session
+        .wait_for("Passphrase of `box.ocbak`: ")
+        .type_in(&format!("{passphrase}\n"));
+    let (code, rest) = session.end();
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(rest.contains("workspace/main/MEMORY.md"));
+}
+
+#[test]
+fn restoring_in_place_asks_and_anything_but_yes_changes_nothing() {
+    let test = Test::archived().write("state/workspace/MEMORY.md", "Something else.\n");
+    let memory = || std::fs::read_to_string(test.path("state/workspace/MEMORY.md")).unwrap();
+    let line = "$ocbak restore box.ocbak --home . --state-dir state -i private.txt";
+    for (answer, code, expected) in [
+        ("\n", 1, "Something else.\n"),
+        ("no\n", 1, "Something else.\n"),
+        ("y\n", 0, "The user likes tests.\n"),
+    ] {
+        let mut session = Session::start(&test, line);
+        session
+            .wait_for("Restore this in place? [y/N] ")
+            .type_in(answer);
+        let (ended, rest) = session.end();
+        assert_eq!(ended, Some(code), "{rest}");
+        assert_eq!(memory(), expected);
+    }
 }
