@@ -1,12 +1,14 @@
-//! How a command ends badly: exit codes and hint lines, which live only here.
+//! How a command ends badly: exit codes here and hint lines in [`hint`], and nowhere else.
+
+mod hint;
 
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ocbak::{Error, ErrorKind, Lookalike, sanitize};
+use ocbak::{Error, ErrorKind, sanitize};
 
 use super::ui::{Ui, lines};
 
@@ -101,7 +103,7 @@ impl Failure {
     pub(crate) fn report(&self, ui: &Ui) -> Exit {
         let message = one_line(self);
         let causes: Vec<String> = self.causes();
-        let hints: Vec<String> = self.hint().into_iter().collect();
+        let hints: Vec<String> = hint::hint(self).into_iter().collect();
         lines(
             std::iter::once(format!("error: {message}"))
                 .chain(causes.iter().map(|cause| format!("caused by: {cause}")))
@@ -150,71 +152,6 @@ impl Failure {
             next = cause.source();
         }
         causes
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Locating(error) if error.kind() == ErrorKind::NotFound => {
-                "name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`"
-            }
-            Self::Targeting(error) if error.kind() == ErrorKind::Invalid => {
-                "a new or empty directory takes any archive: `--to DIR`"
-            }
-            Self::Library(error)
-            | Self::Locating(error)
-            | Self::Argument(error)
-            | Self::Targeting(error) => {
-                return library_hint(error, None);
-            }
-            Self::Output(source) | Self::File { source, .. } => return system_hint(source),
-            Self::NobodyToAsk { creating: true } => {
-                "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
-                 `OCBAK_PASSPHRASE`, or encrypt to a public key with `--recipient age1…`"
-            }
-            Self::NobodyToAsk { creating: false } => {
-                "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
-                 `OCBAK_PASSPHRASE`, or a private key with `--identity FILE`"
-            }
-            Self::NotConfirmed => {
-                "look at the plan with `--dry-run`, then give `--yes`; or restore elsewhere with \
-                 `--to DIR`"
-            }
-            Self::EmptyPassphrase { .. } => "a passphrase is the first line, without its newline",
-            Self::ShortPassphrase { .. } => {
-                "an empty answer at the prompt makes a strong one of ten words"
-            }
-            Self::ArchiveToTerminal => {
-                "redirect it (`> FILE`), or name a file with `--output FILE`"
-            }
-            Self::InsideSource { .. } => {
-                "the next backup would hold this one; name another place with `--output`"
-            }
-            Self::NoDirectory { .. } => "create it first, or name another one",
-            Self::BadGlob { .. } => {
-                "`*` matches within a name, `**` any number of directories; put `\\` before a \
-                 character that shall mean itself"
-            }
-            Self::NoMatch { file, .. } => {
-                return Some(format!(
-                    "patterns match whole names such as `state/openclaw.json`; \
-                     `ocbak list {}` shows them all",
-                    shown(file)
-                ));
-            }
-            Self::UnknownName {
-                nearest: Some(nearest),
-                ..
-            } => return Some(format!("did you mean `{nearest}`?")),
-            Self::UnknownName { file, .. } => {
-                return Some(format!("`ocbak list {}` shows all names", shown(file)));
-            }
-            Self::NotAFile { .. } | Self::OneFileOnly => "several go into a directory: `-C DIR`",
-            Self::Conflict { .. }
-            | Self::Declined
-            | Self::BadPassphrase { .. }
-            | Self::Mismatch => return None,
-        };
-        Some(hint.to_owned())
     }
 }
 
@@ -271,101 +208,58 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Advice for an error of the library about `file`.
-fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
-    let named = file.map_or_else(|| "FILE".to_owned(), shown);
-    let hint = match error {
-        Error::In { path, source } => return library_hint(source, Some(path)),
-        Error::Io { source, .. } => return system_hint(source),
-        Error::NoKeyFits { .. } => key_hint(error)?,
-        Error::NotAnArchive(lookalike) => match lookalike {
-            Lookalike::Empty => "copying it may have failed; take another copy",
-            Lookalike::OpenclawArk => "open it with that plugin; ocbak cannot read it",
-            Lookalike::Gzip => {
-                "an archive of `openclaw backup create` is opened with `openclaw backup restore`"
-            }
-            Lookalike::Tar { .. } => "`tar -tf` shows what is in it",
-            Lookalike::Age => "`age -d` opens it",
-            Lookalike::Zstd => "`zstd -d` opens it",
-            _ => "archives of ocbak begin with the name `ocbak/manifest.toml`",
-        },
-        Error::UnsupportedVersion { .. } | Error::UnsupportedFeature { .. } => {
-            return Some(format!(
-                "a later ocbak reads it; `tar -xOf {named} ocbak/RECOVERY.txt` says how to open \
-                 it without ocbak"
-            ));
-        }
-        Error::Malformed { .. } | Error::Truncated { .. } | Error::Tampered { .. } => {
-            return Some(format!(
-                "`ocbak verify --quick {named}` says what is damaged; another copy of the archive \
-                 may be whole"
-            ));
-        }
-        Error::LimitExceeded { what, found, .. } if what.contains("work factor") => {
-            return Some(format!(
-                "if you trust where the archive comes from, give `--max-work-factor {found}`; each \
-                 step doubles time and memory"
-            ));
-        }
-        Error::NotFound { what } if what.contains("nothing matches") => {
-            "patterns match whole names such as `state/openclaw.json`; `ocbak list` shows them all"
-        }
-        Error::AlreadyExists { .. } => {
-            "ocbak never overwrites: name another place, or move this one away"
-        }
-        _ => return None,
-    };
-    Some(hint.to_owned())
-}
-
-fn key_hint(error: &Error) -> Option<&'static str> {
-    let Error::NoKeyFits {
-        passphrase_slot,
-        recipients_slot,
-        passphrase_tried,
-        identity_tried,
-    } = *error
-    else {
-        return None;
-    };
-    if recipients_slot && !identity_tried {
-        Some(if passphrase_slot {
-            "it also has a recipients slot; try `--identity FILE`"
-        } else {
-            "it has no passphrase slot; give the private key with `--identity FILE`"
-        })
-    } else if passphrase_slot && !passphrase_tried {
-        Some(if recipients_slot {
-            "it also has a passphrase slot; try it without `--identity`, or add \
-             `--passphrase-file FILE`"
-        } else {
-            "it has no recipients slot; try it without `--identity`, or give \
-             `--passphrase-file FILE`"
-        })
-    } else {
-        None
-    }
-}
-
-fn system_hint(source: &io::Error) -> Option<String> {
-    let hint = match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "there is no space left; free some, or name a place on another drive"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => "that drive is read-only; name a place on another one",
-        io::ErrorKind::PermissionDenied => "run ocbak as the user to whom the file belongs",
-        io::ErrorKind::FileTooLarge => {
-            "the file system there cannot hold a file of this size; name a place on another drive"
-        }
-        _ => return None,
-    };
-    Some(hint.to_owned())
-}
-
 fn one_line(text: impl fmt::Display) -> String {
     sanitize(text.to_string().as_bytes())
 }
 
-fn shown(path: &Path) -> String {
-    sanitize(path.as_os_str().as_encoded_bytes())
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use ocbak::Error;
+
+    use super::{Exit, Failure};
+
+    #[test]
+    fn every_kind_of_error_has_its_exit_code() {
+        let what = || "x".to_owned();
+        let truncated = Error::Truncated {
+            what: what(),
+            expected: 2,
+            found: 1,
+        };
+        let no_key = Error::NoKeyFits {
+            passphrase_slot: true,
+            recipients_slot: false,
+            passphrase_tried: true,
+            identity_tried: false,
+        };
+        for (error, exit) in [
+            (Error::Malformed { what: what() }, Exit::Damaged),
+            (truncated, Exit::Damaged),
+            (Error::Tampered { what: what() }, Exit::Damaged),
+            (no_key, Exit::NoKey),
+            (Error::UnsupportedVersion { found: 2 }, Exit::Failed),
+            (Error::Invalid { what: what() }, Exit::Failed),
+            (Error::NotFound { what: what() }, Exit::Failed),
+            (Error::Interrupted, Exit::Interrupted),
+        ] {
+            let error = error.within("box.ocbak".as_ref());
+            assert_eq!(Failure::from(error).exit(), exit);
+        }
+        let error = Error::Invalid { what: what() };
+        assert_eq!(Failure::Argument(error).exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn causes_follow_the_error() {
+        let error = Error::Io {
+            action: "read",
+            path: Some("f".into()),
+            source: io::Error::other("the reason\x1b"),
+        };
+        let failure = Failure::from(error);
+        assert_eq!(failure.to_string(), "cannot read `f`");
+        assert_eq!(failure.causes(), ["the reason\\u{1b}"]);
+    }
 }

@@ -1,0 +1,238 @@
+//! The way out of a failure, in one line that names the exact option or command.
+
+use std::io;
+use std::path::Path;
+
+use ocbak::{Error, ErrorKind, Lookalike, sanitize};
+
+use super::Failure;
+
+/// Finds the advice for a failure, where there is any.
+pub(super) fn hint(failure: &Failure) -> Option<String> {
+    let hint = match failure {
+        Failure::Locating(error) if error.kind() == ErrorKind::NotFound => {
+            "name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`"
+        }
+        Failure::Targeting(error) if error.kind() == ErrorKind::Invalid => {
+            "a new or empty directory takes any archive: `--to DIR`"
+        }
+        Failure::Library(error)
+        | Failure::Locating(error)
+        | Failure::Argument(error)
+        | Failure::Targeting(error) => {
+            return library_hint(error, None);
+        }
+        Failure::Output(source) | Failure::File { source, .. } => return system_hint(source),
+        Failure::NobodyToAsk { creating: true } => {
+            "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
+             `OCBAK_PASSPHRASE`, or encrypt to a public key with `--recipient age1…`"
+        }
+        Failure::NobodyToAsk { creating: false } => {
+            "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
+             `OCBAK_PASSPHRASE`, or a private key with `--identity FILE`"
+        }
+        Failure::NotConfirmed => {
+            "look at the plan with `--dry-run`, then give `--yes`; or restore elsewhere with \
+             `--to DIR`"
+        }
+        Failure::EmptyPassphrase { .. } => "a passphrase is the first line, without its newline",
+        Failure::ShortPassphrase { .. } => {
+            "an empty answer at the prompt makes a strong one of ten words"
+        }
+        Failure::ArchiveToTerminal => "redirect it (`> FILE`), or name a file with `--output FILE`",
+        Failure::InsideSource { .. } => {
+            "the next backup would hold this one; name another place with `--output`"
+        }
+        Failure::NoDirectory { .. } => "create it first, or name another one",
+        Failure::BadGlob { .. } => {
+            "`*` matches within a name, `**` any number of directories; put `\\` before a \
+             character that shall mean itself"
+        }
+        Failure::NoMatch { file, .. } => {
+            return Some(format!(
+                "patterns match whole names such as `state/openclaw.json`; \
+                 `ocbak list {}` shows them all",
+                shown(file)
+            ));
+        }
+        Failure::UnknownName {
+            nearest: Some(nearest),
+            ..
+        } => return Some(format!("did you mean `{nearest}`?")),
+        Failure::UnknownName { file, .. } => {
+            return Some(format!("`ocbak list {}` shows all names", shown(file)));
+        }
+        Failure::NotAFile { .. } | Failure::OneFileOnly => "several go into a directory: `-C DIR`",
+        Failure::Conflict { .. }
+        | Failure::Declined
+        | Failure::BadPassphrase { .. }
+        | Failure::Mismatch => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Advice for an error of the library about `file`.
+fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
+    let named = file.map_or_else(|| "FILE".to_owned(), shown);
+    let hint = match error {
+        Error::In { path, source } => return library_hint(source, Some(path)),
+        Error::Io { source, .. } => return system_hint(source),
+        Error::NoKeyFits { .. } => key_hint(error)?,
+        Error::NotAnArchive(lookalike) => match lookalike {
+            Lookalike::Empty => "copying it may have failed; take another copy",
+            Lookalike::OpenclawArk => "open it with that plugin; ocbak cannot read it",
+            Lookalike::Gzip => {
+                "an archive of `openclaw backup create` is opened with `openclaw backup restore`"
+            }
+            Lookalike::Tar { .. } => "`tar -tf` shows what is in it",
+            Lookalike::Age => "`age -d` opens it",
+            Lookalike::Zstd => "`zstd -d` opens it",
+            _ => "archives of ocbak begin with the name `ocbak/manifest.toml`",
+        },
+        Error::UnsupportedVersion { .. } | Error::UnsupportedFeature { .. } => {
+            return Some(format!(
+                "a later ocbak reads it; `tar -xOf {named} ocbak/RECOVERY.txt` says how to open \
+                 it without ocbak"
+            ));
+        }
+        Error::Malformed { .. } | Error::Truncated { .. } | Error::Tampered { .. } => {
+            return Some(format!(
+                "`ocbak verify --quick {named}` says what is damaged; another copy of the archive \
+                 may be whole"
+            ));
+        }
+        Error::LimitExceeded { what, found, .. } if what.contains("work factor") => {
+            return Some(format!(
+                "if you trust where the archive comes from, give `--max-work-factor {found}`; each \
+                 step doubles time and memory"
+            ));
+        }
+        Error::NotFound { what } if what.contains("nothing matches") => {
+            "patterns match whole names such as `state/openclaw.json`; `ocbak list` shows them all"
+        }
+        Error::AlreadyExists { .. } => {
+            "ocbak never overwrites: name another place, or move this one away"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn key_hint(error: &Error) -> Option<&'static str> {
+    let Error::NoKeyFits {
+        passphrase_slot,
+        recipients_slot,
+        passphrase_tried,
+        identity_tried,
+    } = *error
+    else {
+        return None;
+    };
+    if recipients_slot && !identity_tried {
+        Some(if passphrase_slot {
+            "it also has a recipients slot; try `--identity FILE`"
+        } else {
+            "it has no passphrase slot; give the private key with `--identity FILE`"
+        })
+    } else if passphrase_slot && !passphrase_tried {
+        Some(if recipients_slot {
+            "it also has a passphrase slot; try it without `--identity`, or add \
+             `--passphrase-file FILE`"
+        } else {
+            "it has no recipients slot; try it without `--identity`, or give \
+             `--passphrase-file FILE`"
+        })
+    } else {
+        None
+    }
+}
+
+fn system_hint(source: &io::Error) -> Option<String> {
+    let hint = match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "there is no space left; free some, or name a place on another drive"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "that drive is read-only; name a place on another one",
+        io::ErrorKind::PermissionDenied => "run ocbak as the user to whom the file belongs",
+        io::ErrorKind::FileTooLarge => {
+            "the file system there cannot hold a file of this size; name a place on another drive"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn shown(path: &Path) -> String {
+    sanitize(path.as_os_str().as_encoded_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use ocbak::{Error, Lookalike};
+
+    use super::{Failure, hint};
+
+    fn of(error: Error) -> String {
+        hint(&Failure::from(error.within("box.ocbak".as_ref()))).unwrap_or_default()
+    }
+
+    fn no_key(slots: (bool, bool), tried: (bool, bool)) -> String {
+        of(Error::NoKeyFits {
+            passphrase_slot: slots.0,
+            recipients_slot: slots.1,
+            passphrase_tried: tried.0,
+            identity_tried: tried.1,
+        })
+    }
+
+    #[test]
+    fn a_key_that_does_not_fit_names_the_other_slot() {
+        assert_eq!(no_key((true, false), (true, false)), "");
+        assert!(no_key((true, true), (true, false)).starts_with("it also has a recipients slot"));
+        assert!(no_key((false, true), (true, false)).starts_with("it has no passphrase slot"));
+        assert!(no_key((true, true), (false, true)).starts_with("it also has a passphrase slot"));
+        assert!(no_key((true, false), (false, true)).starts_with("it has no recipients slot"));
+        assert_eq!(no_key((true, true), (true, true)), "");
+    }
+
+    #[test]
+    fn other_programs_files_name_their_program() {
+        let of = |lookalike| of(Error::NotAnArchive(lookalike));
+        assert!(of(Lookalike::OpenclawArk).contains("that plugin"));
+        assert!(of(Lookalike::Gzip).contains("`openclaw backup restore`"));
+        assert!(of(Lookalike::Empty).contains("another copy"));
+    }
+
+    #[test]
+    fn damage_and_later_versions_name_the_command_and_the_file() {
+        let what = "x".to_owned();
+        assert!(of(Error::Tampered { what }).contains("`ocbak verify --quick box.ocbak`"));
+        assert!(of(Error::UnsupportedVersion { found: 2 }).contains("tar -xOf box.ocbak"));
+    }
+
+    #[test]
+    fn a_limit_names_the_option_that_raises_it() {
+        let error = Error::LimitExceeded {
+            what: "scrypt work factor of the passphrase slot".to_owned(),
+            limit: 20,
+            found: 22,
+        };
+        assert!(of(error).contains("`--max-work-factor 22`"));
+    }
+
+    #[test]
+    fn the_system_s_refusals_name_what_to_change() {
+        let of = |kind: io::ErrorKind| {
+            of(Error::Io {
+                action: "write",
+                path: None,
+                source: kind.into(),
+            })
+        };
+        assert!(of(io::ErrorKind::StorageFull).contains("no space left"));
+        assert!(of(io::ErrorKind::PermissionDenied).contains("as the user"));
+        assert_eq!(of(io::ErrorKind::Other), "");
+    }
+}
