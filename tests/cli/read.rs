@@ -325,3 +325,22 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_drive_behind_standard_output_is_a_failure() {
+    let test = Test::archived();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = program(&test.path("."))
+        .args(["list", "box.ocbak", "-i", "private.txt"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.starts_with("error: cannot write to standard output\ncaused by: No space left"));
+    assert!(
+        said.contains("\nhint: there is no space left; free some"),
+        "{said}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -162,8 +162,15 @@ fn system_hint(source: &io::Error) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// Makes a name fit for a command line that is read off a terminal.
 fn shown(path: &Path) -> String {
-    sanitize(path.as_os_str().as_encoded_bytes())
+    let name = sanitize(path.as_os_str().as_encoded_bytes());
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if name.chars().all(plain) {
+        name
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +217,14 @@ mod tests {
         let what = "x".to_owned();
         assert!(of(Error::Tampered { what }).contains("`ocbak verify --quick box.ocbak`"));
         assert!(of(Error::UnsupportedVersion { found: 2 }).contains("tar -xOf box.ocbak"));
+    }
+
+    #[test]
+    fn names_are_quoted_where_a_shell_would_cut_them() {
+        let what = "x".to_owned();
+        let error = Error::Tampered { what }.within("it's a box".as_ref());
+        let hint = hint(&Failure::from(error)).unwrap();
+        assert!(hint.contains(r"--quick 'it'\''s a box'`"), "{hint}");
     }
 
     #[test]
