@@ -129,7 +129,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// Captures the installation into `sink`, which lies at `place`.
-fn write<W: Write + Seek + Send>(
+fn write<W: Write + Seek + Send + 'static>(
     builder: ArchiveBuilder,
     sink: W,
     installation: &Installation,

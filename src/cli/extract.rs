@@ -52,10 +52,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             directory: directory.clone(),
         });
     }
-    let archive = {
-        let progress = ui.progress("unlocking", None);
-        unlock(&args.unlock, &args.file, ui, &progress)?
-    };
+    let archive = unlock(&args.unlock, &args.file, ui)?;
     let mut indexes = Vec::new();
     for role in archive.roles() {
         indexes.push(

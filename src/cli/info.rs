@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as Group;
 use serde_json::json;
 
-use ocbak::{Sealed, sanitize};
+use ocbak::{Sealed, SlotKind, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -28,8 +28,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     let manifest = sealed.manifest();
     let slots: Vec<&str> = [
-        (sealed.has_passphrase_slot(), "passphrase"),
-        (sealed.has_recipients_slot(), "recipients"),
+        (sealed.has_slot(SlotKind::Passphrase), "passphrase"),
+        (sealed.has_slot(SlotKind::Recipients), "recipients"),
     ]
     .into_iter()
     .filter_map(|(there, name)| there.then_some(name))
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         document["file"] = json::path(&args.file);
         document["authenticated"] = false.into();
         document["slots"] = json!(slots);
-        document["damage"] = json::damage(sealed.damage());
+        document["damage"] = json::damage(&sealed.damage());
         json::put_warnings(&mut document, ui);
         ui::document(&document)?;
         return Ok(Exit::Done);

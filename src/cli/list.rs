@@ -39,10 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let mut patterns = Patterns::parse(&args.globs)?;
-    let archive = {
-        let progress = ui.progress("unlocking", None);
-        unlock(&args.unlock, &args.file, ui, &progress)?
-    };
+    let archive = unlock(&args.unlock, &args.file, ui)?;
     let indexes = indexes(&archive, args)?;
     let mut output = Output::new();
     if ui.json {

@@ -56,10 +56,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         Some(Terminal::open(ui).ok_or(Failure::NotConfirmed)?)
     };
     let target = target(args)?;
-    let archive = {
-        let progress = ui.progress("unlocking", None);
-        unlock(&args.unlock, &args.file, ui, &progress)?
-    };
+    let archive = unlock(&args.unlock, &args.file, ui)?;
     let selection = Selection {
         roles: args
             .only

@@ -12,7 +12,7 @@ use ocbak::{Archive, ArchiveBuilder, Identity, Keys, Recipient, Sealed, SlotKind
 
 use super::failure::Failure;
 use super::passphrase::{PassphraseArgs, ask, ask_new, open, warn_if_shared};
-use super::ui::{Progress, Ui};
+use super::ui::Ui;
 
 /// What opens an archive.
 #[derive(Debug, Group)]
@@ -50,12 +50,7 @@ pub(crate) struct SealArgs {
 }
 
 /// Opens an archive with the keys that the user gives.
-pub(crate) fn unlock(
-    args: &UnlockArgs,
-    file: &Path,
-    ui: &Ui,
-    progress: &Progress<'_>,
-) -> Result<Archive, Failure> {
+pub(crate) fn unlock(args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive, Failure> {
     let sealed = Sealed::open(file)?;
     let mut keys = Keys::new().max_work_factor(args.max_work_factor);
     let mut identities = Vec::new();
@@ -65,16 +60,14 @@ pub(crate) fn unlock(
     }
     let given = args.passphrase.read(ui)?;
     // An archive without a passphrase slot fails with what it needs, before anybody types.
-    let asks = given.is_none() && identities.is_empty() && sealed.has_passphrase_slot();
+    let asks = given.is_none() && identities.is_empty() && sealed.has_slot(SlotKind::Passphrase);
     keys = keys.identities(identities);
     if let Some(secret) = given {
         keys = keys.passphrase(secret.passphrase());
     } else if asks {
         keys = keys.passphrase(ask(file, ui)?);
     }
-    let archive = sealed
-        .unlock(&keys, progress)
-        .map_err(|error| error.within(file))?;
+    let archive = sealed.unlock(&keys).map_err(|error| error.within(file))?;
     for damage in archive.damage() {
         ui.warn(format_args!("`{}`: {}", file.display(), damage.what));
     }

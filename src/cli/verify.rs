@@ -51,7 +51,7 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             .verify_digests(&progress)
             .map_err(|error| error.within(&args.file))?
     };
-    let damage = merged(sealed.damage(), &found);
+    let damage = merged(&sealed.damage(), &found);
     if ui.json {
         let mut document = json!({
             "file": json::path(&args.file),
@@ -74,10 +74,7 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    let archive = {
-        let progress = ui.progress("unlocking", None);
-        unlock(&args.unlock, &args.file, ui, &progress)?
-    };
+    let archive = unlock(&args.unlock, &args.file, ui)?;
     let report = {
         let progress: Progress<'_> = ui.progress("checking", None);
         archive
