@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
-use ocbak::Role;
-use ocbak::openclaw::Search;
+use ocbak::{Role, Search};
 
 use super::{create, extract, info, list, restore, verify};
 

@@ -8,9 +8,10 @@ use clap::Args as Group;
 use jiff::Timestamp;
 use serde_json::json;
 
-use ocbak::capture::{CaptureOptions, capture, preview};
-use ocbak::openclaw::{Environment, Installation};
-use ocbak::{ArchiveBuilder, Error, NewFile, PayloadSummary, Role, Summary, sanitize};
+use ocbak::{
+    ArchiveBuilder, CaptureOptions, Environment, Error, Installation, NewFile, PayloadSummary,
+    Role, Summary, capture, preview, sanitize,
+};
 
 use super::args::Place;
 use super::destination::Destination;

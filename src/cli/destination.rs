@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use ocbak::Error;
-use ocbak::openclaw::Installation;
+use ocbak::{Error, Installation};
 
 use super::failure::Failure;
 use super::name::default_name;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args as Group;
 
-use ocbak::{Archive, ArchivePath, Entry, Index, Node, restore};
+use ocbak::{Archive, ArchivePath, Entry, Index, Node, extract};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     };
     let restored = {
         let progress = ui.progress("extracting", None);
-        restore::extract(&archive, &paths, directory, &progress)?
+        extract(&archive, &paths, directory, &progress)?
     };
     for note in &restored.notes {
         ui.warn(note);

@@ -8,8 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use ocbak::restore::Restored;
-use ocbak::{Damage, Manifest, Noted, Root, Skipped};
+use ocbak::{Damage, Manifest, Noted, Restored, Root, Skipped};
 
 use super::ui::Ui;
 

@@ -2,9 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use ocbak::capture::{CaptureOptions, Preview, preview};
-use ocbak::openclaw::Installation;
-use ocbak::sanitize;
+use ocbak::{CaptureOptions, Installation, Preview, preview, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;

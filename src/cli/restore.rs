@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::openclaw::{Environment, Installation};
-use ocbak::restore::{Plan, PlannedRoot, Restored, Selection, Target, restore};
-use ocbak::{Role, SlotKind};
+use ocbak::{
+    Environment, Installation, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target,
+    restore,
+};
 
 use super::args::{Place, RoleName};
 use super::failure::{Exit, Failure};
