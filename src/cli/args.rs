@@ -56,9 +56,7 @@ pub(crate) struct Global {
 
 /// Which OpenClaw installation is meant.
 #[derive(Debug, Group)]
-#[command(
-    next_help_heading = "Which OpenClaw installation (as OpenClaw itself decides, by default)"
-)]
+#[command(next_help_heading = "Which OpenClaw installation (as OpenClaw itself decides, by default)")]
 pub(crate) struct Place {
     /// Home directory in which OpenClaw looks for its state, instead of `OPENCLAW_HOME` or `HOME`.
     #[arg(long, value_name = "DIR")]

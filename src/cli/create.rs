@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use ocbak::{
-    ArchiveBuilder, CaptureOptions, Environment, Error, Installation, NewFile, PayloadSummary,
-    Role, Summary, capture, preview, sanitize,
+    ArchiveBuilder, CaptureOptions, Environment, Error, Installation, NewFile, PayloadSummary, Role, Summary,
+    capture, preview, sanitize,
 };
 
 use super::args::Place;
@@ -63,27 +63,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let to_stdout = args.output.as_os_str() == "-";
     if to_stdout && !args.dry_run {
         if ui.json {
-            return Err(Failure::Conflict {
-                first: "`--json`",
-                second: "`--output -`",
-            });
+            return Err(Failure::Conflict { first: "`--json`", second: "`--output -`" });
         }
         if io::stdout().is_terminal() {
             return Err(Failure::ArchiveToTerminal);
         }
     }
     Patterns::parse(&args.exclude)?;
-    let installation = Installation::locate(&args.place.search(), &Environment::current())
-        .map_err(Failure::Locating)?;
+    let installation =
+        Installation::locate(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
     for warning in &installation.warnings {
         ui.warn(warning);
     }
     let options = CaptureOptions {
-        roles: if args.no_workspace {
-            vec![Role::State]
-        } else {
-            Role::ALL.to_vec()
-        },
+        roles: if args.no_workspace { vec![Role::State] } else { Role::ALL.to_vec() },
         exclude: args.exclude.clone(),
         all: args.all,
         ..CaptureOptions::default()
@@ -93,16 +86,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     let created = Timestamp::now();
     let destination = Destination::choose(&args.output, &installation, created)?;
-    let builder = ArchiveBuilder::new()
-        .level(args.level)
-        .threads(ui.threads)
-        .created(created.as_second());
+    let builder = ArchiveBuilder::new().level(args.level).threads(ui.threads).created(created.as_second());
     let builder = seal(&args.seal, builder, ui)?;
     let summary = match &destination {
         Destination::Stdout => {
             let spool = spool::create(&args.spool_dir)?;
-            let (mut spool, summary) =
-                write(builder, spool, &installation, &options, &args.spool_dir, ui)?;
+            let (mut spool, summary) = write(builder, spool, &installation, &options, &args.spool_dir, ui)?;
             send(&mut spool, ui).map(|()| summary)?
         }
         Destination::File(path) => {
@@ -112,8 +101,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             summary
         }
     };
-    let attention = !installation.warnings.is_empty()
-        || summary.payloads.iter().any(|payload| payload.attention > 0);
+    let attention =
+        !installation.warnings.is_empty() || summary.payloads.iter().any(|payload| payload.attention > 0);
     // Where standard output is taken by the archive, the exit code still tells.
     if let Destination::File(path) = &destination {
         if ui.json {
@@ -122,11 +111,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             say(path, &summary)?;
         }
     }
-    Ok(if attention {
-        Exit::Attention
-    } else {
-        Exit::Done
-    })
+    Ok(if attention { Exit::Attention } else { Exit::Done })
 }
 
 /// Captures the installation into `sink`, which lies at `place`.
@@ -159,11 +144,8 @@ fn write<W: Write + Seek + Send + 'static>(
 
 /// Sends the finished archive to standard output.
 fn send(spool: &mut File, ui: &Ui) -> Result<(), Failure> {
-    let failed = |source| Failure::File {
-        action: "read back",
-        path: PathBuf::from("the temporary file"),
-        source,
-    };
+    let failed =
+        |source| Failure::File { action: "read back", path: PathBuf::from("the temporary file"), source };
     spool.rewind().map_err(failed)?;
     let mut output = Output::new();
     let mut buffer = vec![0; 1 << 16];

@@ -39,9 +39,7 @@ impl Destination {
             _ => Path::new("."),
         };
         if !parent.is_dir() {
-            return Err(Failure::NoDirectory {
-                directory: parent.to_owned(),
-            });
+            return Err(Failure::NoDirectory { directory: parent.to_owned() });
         }
         // A dangling link is something that exists, too.
         if path.symlink_metadata().is_ok() {
@@ -61,10 +59,7 @@ fn outside(path: &Path, parent: &Path, installation: &Installation) -> Result<()
     let workspaces = installation.workspaces.iter().map(|one| &one.path);
     for source in [&installation.state_dir].into_iter().chain(workspaces) {
         if real(source).is_some_and(|source| parent.starts_with(source)) {
-            return Err(Failure::InsideSource {
-                output: path.to_owned(),
-                source: source.clone(),
-            });
+            return Err(Failure::InsideSource { output: path.to_owned(), source: source.clone() });
         }
     }
     Ok(())

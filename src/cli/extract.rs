@@ -26,12 +26,7 @@ pub(crate) struct Args {
     paths: Vec<String>,
     /// Put them below this directory, which exists, under their full names. Nothing in it is
     /// replaced.
-    #[arg(
-        short = 'C',
-        long,
-        value_name = "DIR",
-        required_unless_present = "stdout"
-    )]
+    #[arg(short = 'C', long, value_name = "DIR", required_unless_present = "stdout")]
     directory: Option<PathBuf>,
     /// Write the content of exactly one file to standard output. Its digest is compared at its
     /// end: only exit code 0 says that all of it is right.
@@ -48,24 +43,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if let Some(directory) = &args.directory
         && !directory.is_dir()
     {
-        return Err(Failure::NoDirectory {
-            directory: directory.clone(),
-        });
+        return Err(Failure::NoDirectory { directory: directory.clone() });
     }
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let mut indexes = Vec::new();
     for role in archive.roles() {
-        indexes.push(
-            archive
-                .index(role)
-                .map_err(|error| error.within(&args.file))?,
-        );
+        indexes.push(archive.index(role).map_err(|error| error.within(&args.file))?);
     }
-    let paths = args
-        .paths
-        .iter()
-        .map(|name| find(name, &indexes, args))
-        .collect::<Result<Vec<_>, _>>()?;
+    let paths = args.paths.iter().map(|name| find(name, &indexes, args)).collect::<Result<Vec<_>, _>>()?;
     let Some(directory) = &args.directory else {
         return print(&archive, &indexes, &paths[0], args, ui);
     };
@@ -98,12 +83,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 /// Finds the entry that the user names.
 fn find(name: &str, indexes: &[Index], args: &Args) -> Result<ArchivePath, Failure> {
     let wanted = name.trim_end_matches('/').as_bytes();
-    let names = || {
-        indexes
-            .iter()
-            .flat_map(|index| &index.entries)
-            .map(|entry| &entry.path)
-    };
+    let names = || indexes.iter().flat_map(|index| &index.entries).map(|entry| &entry.path);
     match names().find(|path| path.as_bytes() == wanted) {
         Some(path) => Ok(path.clone()),
         None => Err(Failure::UnknownName {
@@ -121,19 +101,13 @@ fn print(
     args: &Args,
     ui: &Ui,
 ) -> Result<Exit, Failure> {
-    let (index, entry) = file(indexes, path).ok_or_else(|| Failure::NotAFile {
-        name: path.to_string(),
-    })?;
-    let mut content = archive
-        .read(index, entry)
-        .map_err(|error| error.within(&args.file))?;
+    let (index, entry) = file(indexes, path).ok_or_else(|| Failure::NotAFile { name: path.to_string() })?;
+    let mut content = archive.read(index, entry).map_err(|error| error.within(&args.file))?;
     let mut output = Output::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
         ui.check()?;
-        let count = content
-            .read(&mut buffer)
-            .map_err(|source| read_failure(source, args))?;
+        let count = content.read(&mut buffer).map_err(|source| read_failure(source, args))?;
         // Whoever stopped reading has all that was wanted.
         if count == 0 || output.closed() {
             break;
@@ -164,10 +138,6 @@ fn file<'a>(indexes: &'a [Index], path: &ArchivePath) -> Option<(&'a Index, &'a 
 fn read_failure(source: std::io::Error, args: &Args) -> Failure {
     match source.downcast::<ocbak::Error>() {
         Ok(error) => error.within(&args.file).into(),
-        Err(source) => Failure::File {
-            action: "read",
-            path: args.file.clone(),
-            source,
-        },
+        Err(source) => Failure::File { action: "read", path: args.file.clone(), source },
     }
 }

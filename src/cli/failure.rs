@@ -46,16 +46,9 @@ pub(crate) enum Failure {
     /// Standard output cannot be written.
     Output(io::Error),
     /// A file that the command line itself reads or writes.
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { action: &'static str, path: PathBuf, source: io::Error },
     /// Two options that exclude each other.
-    Conflict {
-        first: &'static str,
-        second: &'static str,
-    },
+    Conflict { first: &'static str, second: &'static str },
     /// A passphrase is needed, none is given, and nobody is there to ask.
     NobodyToAsk { creating: bool },
     /// A question is to be asked, and nobody is there to ask.
@@ -81,11 +74,7 @@ pub(crate) enum Failure {
     /// A pattern selects nothing.
     NoMatch { glob: String, file: PathBuf },
     /// A name is not in the archive.
-    UnknownName {
-        name: String,
-        file: PathBuf,
-        nearest: Option<String>,
-    },
+    UnknownName { name: String, file: PathBuf, nearest: Option<String> },
     /// A name is there, but is no file.
     NotAFile { name: String },
     /// Standard output takes exactly one file.
@@ -116,9 +105,7 @@ impl Failure {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => match error
-                .kind()
-            {
+            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => match error.kind() {
                 ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered => Exit::Damaged,
                 ErrorKind::WrongKey => Exit::NoKey,
                 ErrorKind::Interrupted => Exit::Interrupted,
@@ -137,10 +124,9 @@ impl Failure {
 
     fn causes(&self) -> Vec<String> {
         let mut next = match self {
-            Self::Library(error)
-            | Self::Locating(error)
-            | Self::Argument(error)
-            | Self::Targeting(error) => error.source(),
+            Self::Library(error) | Self::Locating(error) | Self::Argument(error) | Self::Targeting(error) => {
+                error.source()
+            }
             Self::Output(source) | Self::File { source, .. } => {
                 return vec![one_line(source)];
             }
@@ -158,10 +144,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(error)
-            | Self::Locating(error)
-            | Self::Argument(error)
-            | Self::Targeting(error) => error.fmt(f),
+            Self::Library(error) | Self::Locating(error) | Self::Argument(error) | Self::Targeting(error) => {
+                error.fmt(f)
+            }
             Self::Output(_) => f.write_str("cannot write to standard output"),
             Self::File { action, path, .. } => write!(f, "cannot {action} `{}`", path.display()),
             Self::Conflict { first, second } => {
@@ -170,18 +155,17 @@ impl fmt::Display for Failure {
             Self::NobodyToAsk { .. } => {
                 f.write_str("no passphrase is given and there is no terminal to ask for one")
             }
-            Self::NotConfirmed => f.write_str(
-                "restoring in place needs a yes, and there is no terminal to ask for it",
-            ),
+            Self::NotConfirmed => {
+                f.write_str("restoring in place needs a yes, and there is no terminal to ask for it")
+            }
             Self::Declined => f.write_str("not restored: nothing was changed"),
             Self::EmptyPassphrase { place } => write!(f, "the passphrase from {place} is empty"),
             Self::BadPassphrase { place, what } => {
                 write!(f, "the passphrase from {place} {what}")
             }
-            Self::ShortPassphrase { place, least } => write!(
-                f,
-                "the passphrase from {place} is too short: fewer than {least} characters"
-            ),
+            Self::ShortPassphrase { place, least } => {
+                write!(f, "the passphrase from {place} is too short: fewer than {least} characters")
+            }
             Self::Mismatch => f.write_str("the two passphrases differ"),
             Self::ArchiveToTerminal => f.write_str("an archive is not written to a terminal"),
             Self::InsideSource { output, source } => write!(
@@ -223,11 +207,7 @@ mod tests {
     #[test]
     fn every_kind_of_error_has_its_exit_code() {
         let what = || "x".to_owned();
-        let truncated = Error::Truncated {
-            what: what(),
-            expected: 2,
-            found: 1,
-        };
+        let truncated = Error::Truncated { what: what(), expected: 2, found: 1 };
         let no_key = Error::NoKeyFits {
             passphrase_slot: true,
             recipients_slot: false,
@@ -253,11 +233,8 @@ mod tests {
 
     #[test]
     fn causes_follow_the_error() {
-        let error = Error::Io {
-            action: "read",
-            path: Some("f".into()),
-            source: io::Error::other("the reason\x1b"),
-        };
+        let error =
+            Error::Io { action: "read", path: Some("f".into()), source: io::Error::other("the reason\x1b") };
         let failure = Failure::from(error);
         assert_eq!(failure.to_string(), "cannot read `f`");
         assert_eq!(failure.causes(), ["the reason\\u{1b}"]);

@@ -22,14 +22,9 @@ impl Patterns {
                 .backslash_escape(true)
                 .build()
                 .map(|parsed| (parsed.compile_matcher(), false))
-                .map_err(|error| Failure::BadGlob {
-                    glob: glob.clone(),
-                    what: error.kind().to_string(),
-                })
+                .map_err(|error| Failure::BadGlob { glob: glob.clone(), what: error.kind().to_string() })
         };
-        Ok(Self {
-            patterns: globs.iter().map(parse).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { patterns: globs.iter().map(parse).collect::<Result<_, _>>()? })
     }
 
     /// Tells whether a name is selected, and remembers by which patterns.
@@ -47,10 +42,9 @@ impl Patterns {
     /// Fails where a pattern selected nothing in `file`.
     pub(crate) fn finish(&self, file: &Path) -> Result<(), Failure> {
         match self.patterns.iter().find(|(_, used)| !used) {
-            Some((matcher, _)) => Err(Failure::NoMatch {
-                glob: matcher.glob().glob().to_owned(),
-                file: file.to_owned(),
-            }),
+            Some((matcher, _)) => {
+                Err(Failure::NoMatch { glob: matcher.glob().glob().to_owned(), file: file.to_owned() })
+            }
             None => Ok(()),
         }
     }
@@ -58,14 +52,11 @@ impl Patterns {
 
 fn matches(matcher: &GlobMatcher, path: &ArchivePath) -> bool {
     let name = path.as_bytes();
-    let ends = (0..name.len())
-        .filter(|&at| name[at] == b'/')
-        .chain([name.len()]);
+    let ends = (0..name.len()).filter(|&at| name[at] == b'/').chain([name.len()]);
     // The whole name first: it matches far more often than a directory above it.
     let mut ends: Vec<usize> = ends.collect();
     ends.reverse();
-    ends.into_iter()
-        .any(|end| matcher.is_match_candidate(&Candidate::from_bytes(&name[..end])))
+    ends.into_iter().any(|end| matcher.is_match_candidate(&Candidate::from_bytes(&name[..end])))
 }
 
 #[cfg(test)]
@@ -105,12 +96,7 @@ mod tests {
         assert!(all.select(&path) && all.finish(Path::new("f")).is_ok());
         let mut two = Patterns::parse(&["state/*".to_owned(), "x".to_owned()]).unwrap();
         assert!(two.select(&path));
-        assert!(
-            two.finish(Path::new("f"))
-                .unwrap_err()
-                .to_string()
-                .ends_with("matches `x`")
-        );
+        assert!(two.finish(Path::new("f")).unwrap_err().to_string().ends_with("matches `x`"));
     }
 
     #[test]

@@ -46,9 +46,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let mut output = Output::new();
-    let mut fact = |name: &str, value: &str| {
-        output.line(format_args!("{name:<10} {}", sanitize(value.as_bytes())))
-    };
+    let mut fact =
+        |name: &str, value: &str| output.line(format_args!("{name:<10} {}", sanitize(value.as_bytes())));
     fact("archive", &hex::encode(manifest.archive))?;
     // Opening refuses every other version, and every feature that must be understood.
     fact("format", "version 1, not authenticated: no key was used")?;

@@ -100,9 +100,6 @@ mod tests {
         let mut object = Map::new();
         put_name(&mut object, "path", "state/é".as_bytes());
         put_name(&mut object, "target", b"\xff");
-        assert_eq!(
-            Value::from(object),
-            json!({ "path": "state/é", "target_base64": "/w==" })
-        );
+        assert_eq!(Value::from(object), json!({ "path": "state/é", "target_base64": "/w==" }));
     }
 }

@@ -56,19 +56,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     } else {
         for index in &indexes {
             if args.skipped {
-                for skipped in index
-                    .skipped
-                    .iter()
-                    .filter(|one| patterns.select(&one.path))
-                {
+                for skipped in index.skipped.iter().filter(|one| patterns.select(&one.path)) {
                     output.line(left_out(skipped))?;
                 }
             } else {
-                for entry in index
-                    .entries
-                    .iter()
-                    .filter(|one| patterns.select(&one.path))
-                {
+                for entry in index.entries.iter().filter(|one| patterns.select(&one.path)) {
                     if output.closed() {
                         return Ok(Exit::Done);
                     }
@@ -93,11 +85,7 @@ fn indexes(archive: &Archive, args: &Args) -> Result<Vec<Index>, Failure> {
     };
     wanted
         .into_iter()
-        .map(|role| {
-            archive
-                .index(role)
-                .map_err(|error| error.within(&args.file).into())
-        })
+        .map(|role| archive.index(role).map_err(|error| error.within(&args.file).into()))
         .collect()
 }
 
@@ -108,16 +96,10 @@ fn document(index: &Index, args: &Args, patterns: &mut Patterns) -> Value {
         "facts": index.source.facts,
     });
     if args.skipped {
-        let skipped = index
-            .skipped
-            .iter()
-            .filter(|one| patterns.select(&one.path));
+        let skipped = index.skipped.iter().filter(|one| patterns.select(&one.path));
         payload["skipped"] = skipped.map(json::skipped).collect();
     } else {
-        let entries = index
-            .entries
-            .iter()
-            .filter(|one| patterns.select(&one.path));
+        let entries = index.entries.iter().filter(|one| patterns.select(&one.path));
         payload["entries"] = entries.map(facts).collect();
         payload["notes"] = index.noted.iter().map(json::noted).collect();
     }
@@ -151,12 +133,7 @@ fn facts(entry: &Entry) -> Value {
 
 /// One line about something that was left out.
 pub(crate) fn left_out(skipped: &Skipped) -> String {
-    format!(
-        "{}  ({}: {})",
-        skipped.path,
-        skipped.why.as_str(),
-        sanitize(skipped.detail.as_bytes())
-    )
+    format!("{}  ({}: {})", skipped.path, skipped.why.as_str(), sanitize(skipped.detail.as_bytes()))
 }
 
 /// One line as `ls -l` writes it, less the owner, which an archive does not hold.
@@ -167,12 +144,7 @@ fn long(entry: &Entry) -> String {
         Node::Symlink { target } => (0, format!(" -> {}", sanitize(target))),
         Node::Hardlink { target } => (0, format!(" link to {target}")),
     };
-    format!(
-        "{} {size:>12} {} {}{target}",
-        mode(entry),
-        time(entry.mtime, false),
-        entry.path
-    )
+    format!("{} {size:>12} {} {}{target}", mode(entry), time(entry.mtime, false), entry.path)
 }
 
 fn mode(entry: &Entry) -> String {
@@ -199,9 +171,7 @@ fn mode(entry: &Entry) -> String {
 
 fn time(mtime: Mtime, exact: bool) -> String {
     let nanoseconds = i32::try_from(if exact { mtime.nanoseconds } else { 0 });
-    let time = nanoseconds
-        .ok()
-        .and_then(|nanoseconds| Timestamp::new(mtime.seconds, nanoseconds).ok());
+    let time = nanoseconds.ok().and_then(|nanoseconds| Timestamp::new(mtime.seconds, nanoseconds).ok());
     match time {
         Some(time) => time.to_string(),
         // Beyond the year 9999 a calendar is of no use.
@@ -219,10 +189,7 @@ mod tests {
         Entry {
             path: ArchivePath::parse(b"state/a").unwrap(),
             mode,
-            mtime: Mtime {
-                seconds: 1_795_326_538,
-                nanoseconds: 5,
-            },
+            mtime: Mtime { seconds: 1_795_326_538, nanoseconds: 5 },
             offset: 0,
             node,
         }
@@ -230,14 +197,8 @@ mod tests {
 
     #[test]
     fn lines_look_like_those_of_ls() {
-        let file = Node::File {
-            size: 70,
-            sha256: [0; 32],
-        };
-        assert_eq!(
-            long(&entry(0o640, file)),
-            "-rw-r-----           70 2026-11-22T05:48:58Z state/a"
-        );
+        let file = Node::File { size: 70, sha256: [0; 32] };
+        assert_eq!(long(&entry(0o640, file)), "-rw-r-----           70 2026-11-22T05:48:58Z state/a");
         let target = b"x\x1b".to_vec();
         assert_eq!(
             long(&entry(0o777, Node::Symlink { target })),
@@ -249,10 +210,7 @@ mod tests {
 
     #[test]
     fn times_are_utc_and_never_fail() {
-        let at = |seconds, nanoseconds| Mtime {
-            seconds,
-            nanoseconds,
-        };
+        let at = |seconds, nanoseconds| Mtime { seconds, nanoseconds };
         assert_eq!(time(at(-1, 500_000_000), true), "1969-12-31T23:59:59.5Z");
         assert_eq!(time(at(i64::MAX, 0), true), format!("@{}", i64::MAX));
     }

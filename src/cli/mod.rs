@@ -38,11 +38,7 @@ pub(crate) fn main() -> ExitCode {
         Err(stop) => {
             // A closed stdout is no failure, and there is nowhere else to say it.
             let _ = stop.print();
-            return if stop.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                Exit::Done.into()
-            };
+            return if stop.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
     let ui = Ui::new(&args.global, process::stop_on_signals());

@@ -11,18 +11,9 @@ pub(crate) fn default_name(profile: Option<&str>, created: Timestamp) -> String 
         .chars()
         // A profile's name has none of these; where one came from elsewhere, it must not leave
         // the directory.
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' })
         .collect();
-    format!(
-        "openclaw-{profile}-{}.ocbak",
-        created.strftime("%Y%m%dT%H%M%SZ")
-    )
+    format!("openclaw-{profile}-{}.ocbak", created.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 #[cfg(test)]
@@ -34,22 +25,13 @@ mod tests {
     #[test]
     fn names_say_profile_and_time() {
         let time = Timestamp::from_second(1_795_326_538).unwrap();
-        assert_eq!(
-            default_name(None, time),
-            "openclaw-default-20261122T054858Z.ocbak"
-        );
-        assert_eq!(
-            default_name(Some("work"), time),
-            "openclaw-work-20261122T054858Z.ocbak"
-        );
+        assert_eq!(default_name(None, time), "openclaw-default-20261122T054858Z.ocbak");
+        assert_eq!(default_name(Some("work"), time), "openclaw-work-20261122T054858Z.ocbak");
     }
 
     #[test]
     fn names_stay_in_their_directory() {
         let time = Timestamp::UNIX_EPOCH;
-        assert_eq!(
-            default_name(Some("../a b"), time),
-            "openclaw-___a_b-19700101T000000Z.ocbak"
-        );
+        assert_eq!(default_name(Some("../a b"), time), "openclaw-___a_b-19700101T000000Z.ocbak");
     }
 }

@@ -60,14 +60,8 @@ mod tests {
 
     #[test]
     fn ends_and_slips_are_found() {
-        assert_eq!(
-            found("MEMORY.md").as_deref(),
-            Some("workspace/main/MEMORY.md")
-        );
-        assert_eq!(
-            found("state/openclw.jsn").as_deref(),
-            Some("state/openclaw.json")
-        );
+        assert_eq!(found("MEMORY.md").as_deref(), Some("workspace/main/MEMORY.md"));
+        assert_eq!(found("state/openclw.jsn").as_deref(), Some("state/openclaw.json"));
         assert_eq!(found("something/else/entirely"), None);
         assert_eq!(found("EMORY.md"), None);
     }

@@ -10,20 +10,13 @@ use super::list::left_out;
 use super::ui::{self, Output, Ui, count, size};
 
 /// Walks the installation as `create` would, and tells what it finds.
-pub(crate) fn show(
-    installation: &Installation,
-    options: &CaptureOptions,
-    ui: &Ui,
-) -> Result<Exit, Failure> {
+pub(crate) fn show(installation: &Installation, options: &CaptureOptions, ui: &Ui) -> Result<Exit, Failure> {
     let parts = {
         let progress = ui.progress("looking", None);
         preview(installation, options, &progress)?
     };
     let attention = !installation.warnings.is_empty()
-        || parts
-            .iter()
-            .flat_map(|part| &part.skipped)
-            .any(|skipped| skipped.why.needs_attention());
+        || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention());
     if ui.json {
         let mut document = json!({
             "dry_run": true,
@@ -39,11 +32,7 @@ pub(crate) fn show(
         }
         output.finish()?;
     }
-    Ok(if attention {
-        Exit::Attention
-    } else {
-        Exit::Done
-    })
+    Ok(if attention { Exit::Attention } else { Exit::Done })
 }
 
 fn say(part: &Preview, output: &mut Output) -> Result<(), Failure> {
@@ -54,11 +43,7 @@ fn say(part: &Preview, output: &mut Output) -> Result<(), Failure> {
         size(part.bytes)
     ))?;
     for root in &part.source.roots {
-        output.line(format_args!(
-            "  {}  from {}",
-            root.path,
-            sanitize(&root.source)
-        ))?;
+        output.line(format_args!("  {}  from {}", root.path, sanitize(&root.source)))?;
     }
     if !part.largest.is_empty() {
         output.line("  largest:")?;

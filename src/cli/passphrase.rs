@@ -94,10 +94,7 @@ impl Secret {
     /// For a new archive only: an old one opens with what it was made with.
     pub(crate) fn long_enough(self) -> Result<Self, Failure> {
         if self.text.chars().count() < LEAST {
-            return Err(Failure::ShortPassphrase {
-                place: self.place,
-                least: LEAST,
-            });
+            return Err(Failure::ShortPassphrase { place: self.place, least: LEAST });
         }
         Ok(self)
     }
@@ -111,18 +108,15 @@ impl Secret {
 pub(crate) fn ask(file: &Path, ui: &Ui) -> Result<Passphrase, Failure> {
     let terminal = Terminal::open(ui).ok_or(Failure::NobodyToAsk { creating: false })?;
     let name = sanitize(file.as_os_str().as_encoded_bytes());
-    let secret = Secret {
-        text: terminal.secret(&format!("Passphrase of `{name}`: "))?,
-        place: PROMPT.to_owned(),
-    };
+    let secret =
+        Secret { text: terminal.secret(&format!("Passphrase of `{name}`: "))?, place: PROMPT.to_owned() };
     secret.not_empty().map(Secret::passphrase)
 }
 
 /// Asks for the passphrase of a new archive, or makes one.
 pub(crate) fn ask_new(ui: &Ui) -> Result<Passphrase, Failure> {
     let terminal = Terminal::open(ui).ok_or(Failure::NobodyToAsk { creating: true })?;
-    let text =
-        terminal.secret("Passphrase for the new archive (leave empty to have one made): ")?;
+    let text = terminal.secret("Passphrase for the new archive (leave empty to have one made): ")?;
     if text.is_empty() {
         let words = generate()?;
         let shown = Zeroizing::new(format!(
@@ -134,11 +128,7 @@ pub(crate) fn ask_new(ui: &Ui) -> Result<Passphrase, Failure> {
         terminal.acknowledge(&shown)?;
         return Ok(Passphrase::new(words.to_string()));
     }
-    let secret = Secret {
-        text,
-        place: PROMPT.to_owned(),
-    }
-    .long_enough()?;
+    let secret = Secret { text, place: PROMPT.to_owned() }.long_enough()?;
     let again = terminal.secret("The same again: ")?;
     if *again != *secret.text {
         return Err(Failure::Mismatch);
@@ -170,10 +160,7 @@ fn generate() -> Result<Zeroizing<String>, Failure> {
 /// Reads up to the first newline, without it and without a carriage return before it, which
 /// nobody could type at the prompt of `age`.
 fn first_line(source: &mut dyn Read, place: &str) -> Result<Zeroizing<String>, Failure> {
-    let problem = |what| Failure::BadPassphrase {
-        place: place.to_owned(),
-        what,
-    };
+    let problem = |what| Failure::BadPassphrase { place: place.to_owned(), what };
     let mut buffer = Zeroizing::new([0_u8; LONGEST + 1]);
     let mut filled = 0;
     let end = loop {
@@ -203,11 +190,7 @@ fn first_line(source: &mut dyn Read, place: &str) -> Result<Zeroizing<String>, F
 }
 
 pub(crate) fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|source| Failure::File {
-        action: "open",
-        path: path.to_owned(),
-        source,
-    })
+    File::open(path).map_err(|source| Failure::File { action: "open", path: path.to_owned(), source })
 }
 
 pub(crate) fn warn_if_shared(file: &File, path: &Path, ui: &Ui) {
@@ -238,9 +221,7 @@ mod tests {
     use super::{WORDS, first_line, generate};
 
     fn line(mut bytes: &[u8]) -> Option<String> {
-        first_line(&mut bytes, "here")
-            .ok()
-            .map(|text| text.to_string())
+        first_line(&mut bytes, "here").ok().map(|text| text.to_string())
     }
 
     #[test]

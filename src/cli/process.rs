@@ -13,10 +13,7 @@ use super::failure::Exit;
 ///
 /// Where the system refuses, the work goes on: a dump needs a crash first.
 pub(crate) fn forbid_core_dumps() {
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
     let _ = setrlimit(Resource::Core, none);
     #[cfg(target_os = "linux")]
     {

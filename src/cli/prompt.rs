@@ -28,16 +28,11 @@ impl<'a> Terminal<'a> {
     /// A process whose three standard streams all go elsewhere runs in a script or a service: it
     /// must fail, not wait for an answer on a terminal that it happens to have.
     pub(crate) fn open(ui: &'a Ui) -> Option<Self> {
-        let watched =
-            io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
+        let watched = io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
         if !watched {
             return None;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(TERMINAL)
-            .ok()?;
+        let file = OpenOptions::new().read(true).write(true).open(TERMINAL).ok()?;
         Some(Self { file, ui })
     }
 
@@ -67,9 +62,7 @@ impl<'a> Terminal<'a> {
     }
 
     fn show(&self, text: &str) -> Result<(), Failure> {
-        (&self.file)
-            .write_all(text.as_bytes())
-            .map_err(|source| failure("write to", source))
+        (&self.file).write_all(text.as_bytes()).map_err(|source| failure("write to", source))
     }
 
     /// Reads a line without its newline; Ctrl-D instead of a line is a wish to stop.
@@ -91,20 +84,14 @@ impl<'a> Terminal<'a> {
         }
         match std::str::from_utf8(&line) {
             Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-            Err(_) => Err(Failure::BadPassphrase {
-                place: "the terminal".to_owned(),
-                what: "is not UTF-8",
-            }),
+            Err(_) => Err(Failure::BadPassphrase { place: "the terminal".to_owned(), what: "is not UTF-8" }),
         }
     }
 
     /// Waits until something is typed or a signal asks to stop.
     fn wait(&self) -> Result<(), Failure> {
         // A signal just before `poll` is noticed at its end.
-        let moment = Timespec {
-            tv_sec: 0,
-            tv_nsec: 200_000_000,
-        };
+        let moment = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
         loop {
             self.ui.check()?;
             let mut watched = [PollFd::new(&self.file, PollFlags::IN)];
@@ -127,9 +114,7 @@ impl<'a> Silence<'a> {
     fn keep(terminal: &'a File) -> io::Result<Self> {
         let before = tcgetattr(terminal)?;
         let mut silent = before.clone();
-        silent
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ECHONL);
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
         // Also drops what was typed before the question stood there.
         tcsetattr(terminal, OptionalActions::Flush, &silent)?;
         Ok(Self { terminal, before })
@@ -143,11 +128,7 @@ impl Drop for Silence<'_> {
 }
 
 fn failure(action: &'static str, source: io::Error) -> Failure {
-    Failure::File {
-        action,
-        path: Path::new(TERMINAL).to_owned(),
-        source,
-    }
+    Failure::File { action, path: Path::new(TERMINAL).to_owned(), source }
 }
 
 const TERMINAL: &str = "/dev/tty";

@@ -6,8 +6,7 @@ use clap::Args as Group;
 use serde_json::{Value, json};
 
 use ocbak::{
-    Environment, Installation, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target,
-    restore,
+    Environment, Installation, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, restore,
 };
 
 use super::args::{Place, RoleName};
@@ -59,9 +58,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let target = target(args)?;
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let selection = Selection {
-        roles: args
-            .only
-            .map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
+        roles: args.only.map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
         globs: args.globs.clone(),
     };
     let plan = Plan::new(&archive, &selection, &target).map_err(Failure::Targeting)?;
@@ -110,12 +107,9 @@ fn target(args: &Args) -> Result<Target, Failure> {
     if let Some(directory) = &args.to {
         return Ok(Target::Directory(directory.clone()));
     }
-    let found = Installation::locate(&args.place.search(), &Environment::current())
-        .map_err(Failure::Locating)?;
-    Ok(Target::Original {
-        home: found.home,
-        state_dir: found.state_dir,
-    })
+    let found =
+        Installation::locate(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
+    Ok(Target::Original { home: found.home, state_dir: found.state_dir })
 }
 
 fn root(root: &PlannedRoot) -> Value {
@@ -137,11 +131,7 @@ fn say_plan(args: &Args, plan: &Plan, opened_by: SlotKind) -> Result<(), Failure
              against itself, not its author",
         )?;
     }
-    output.line(if args.dry_run {
-        "would restore:"
-    } else {
-        "to restore:"
-    })?;
+    output.line(if args.dry_run { "would restore:" } else { "to restore:" })?;
     for root in plan.roots() {
         output.line(format_args!(
             "  {} -> {}  ({}, {}{})",
@@ -149,11 +139,7 @@ fn say_plan(args: &Args, plan: &Plan, opened_by: SlotKind) -> Result<(), Failure
             ocbak::sanitize(root.target.as_os_str().as_encoded_bytes()),
             count(root.entries, "entry", "entries"),
             size(root.bytes),
-            if root.replaces {
-                "; what is there is kept beside it"
-            } else {
-                ""
-            }
+            if root.replaces { "; what is there is kept beside it" } else { "" }
         ))?;
     }
     output.finish()

@@ -12,21 +12,13 @@ use super::failure::Failure;
 
 /// Creates a file in `directory` that is gone when it is closed, however the program ends.
 pub(crate) fn create(directory: &Path) -> Result<File, Failure> {
-    let failed = |source| Failure::File {
-        action: "create a temporary file in",
-        path: directory.to_owned(),
-        source,
-    };
+    let failed =
+        |source| Failure::File { action: "create a temporary file in", path: directory.to_owned(), source };
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(|error| failed(io::Error::other(error.to_string())))?;
     let path = directory.join(format!(".ocbak-spool-{}", hex::encode(random)));
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(failed)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     remove_file(&path).map_err(failed)?;
     Ok(file)
 }

@@ -44,11 +44,7 @@ impl Ui {
 
     /// Fails once a signal asked to stop.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        if self.stopped() {
-            Err(Error::Interrupted.into())
-        } else {
-            Ok(())
-        }
+        if self.stopped() { Err(Error::Interrupted.into()) } else { Ok(()) }
     }
 
     /// Says something that a person should know and that stops nothing.
@@ -71,13 +67,7 @@ impl Ui {
     }
 
     /// Writes the document of `--json` for a failure.
-    pub(crate) fn json_failure(
-        &self,
-        message: &str,
-        causes: &[String],
-        hints: &[String],
-        exit: u8,
-    ) {
+    pub(crate) fn json_failure(&self, message: &str, causes: &[String], hints: &[String], exit: u8) {
         if self.json {
             let error = json!({
                 "message": message, "causes": causes, "hints": hints, "exit_code": exit,
@@ -174,10 +164,7 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new() -> Self {
-        Self {
-            stdout: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
-            closed: false,
-        }
+        Self { stdout: BufWriter::with_capacity(1 << 16, io::stdout().lock()), closed: false }
     }
 
     /// Whether the reader went away.

@@ -84,11 +84,7 @@ pub(crate) fn slot(kind: SlotKind) -> &'static str {
 }
 
 /// Tells the builder what the archive is encrypted to, by what the user gives.
-pub(crate) fn seal(
-    args: &SealArgs,
-    builder: ArchiveBuilder,
-    ui: &Ui,
-) -> Result<ArchiveBuilder, Failure> {
+pub(crate) fn seal(args: &SealArgs, builder: ArchiveBuilder, ui: &Ui) -> Result<ArchiveBuilder, Failure> {
     let mut recipients = Vec::new();
     for text in &args.recipients {
         recipients.push(Recipient::parse(text).map_err(Failure::Argument)?);
@@ -111,20 +107,14 @@ pub(crate) fn seal(
 
 /// Reads a whole small text file; `shared` says to whom a warning goes where others may read it.
 fn read_text(path: &Path, secret: Option<&Ui>) -> Result<Zeroizing<String>, Failure> {
-    let failed = |source| Failure::File {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| Failure::File { action: "read", path: path.to_owned(), source };
     let file = open(path)?;
     if let Some(ui) = secret {
         warn_if_shared(&file, path, ui);
     }
     // Of the full size from the start: growing would leave copies behind.
     let mut text = Zeroizing::new(String::with_capacity(LARGEST_FILE));
-    file.take(LARGEST_FILE as u64)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
+    file.take(LARGEST_FILE as u64).read_to_string(&mut text).map_err(failed)?;
     if text.len() == LARGEST_FILE {
         return Err(failed(io::ErrorKind::FileTooLarge.into()));
     }

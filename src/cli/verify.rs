@@ -10,7 +10,7 @@ use ocbak::{Archive, Damage, Noted, Sealed, Skipped, SlotKind, sanitize};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::list::left_out;
-use super::ui::{self, Output, Progress, Ui, count, size};
+use super::ui::{self, Output, Ui, count, size};
 use super::unlock::{UnlockArgs, slot, unlock};
 
 /// Check that an archive is whole; exit code 4 where it is not.
@@ -30,11 +30,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    if args.quick {
-        quick(args, ui)
-    } else {
-        full(args, ui)
-    }
+    if args.quick { quick(args, ui) } else { full(args, ui) }
 }
 
 fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
@@ -47,9 +43,7 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         .fold(0, u64::saturating_add);
     let found = {
         let progress = ui.progress("checking", Some(total));
-        sealed
-            .verify_digests(&progress)
-            .map_err(|error| error.within(&args.file))?
+        sealed.verify_digests(&progress).map_err(|error| error.within(&args.file))?
     };
     let damage = merged(&sealed.damage(), &found);
     if ui.json {
@@ -64,10 +58,8 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         json::put_warnings(&mut document, ui);
         ui::document(&document)?;
     } else {
-        let sound = format!(
-            "no rot found in {} of encrypted bytes; not authenticated: no key was used",
-            size(total)
-        );
+        let sound =
+            format!("no rot found in {} of encrypted bytes; not authenticated: no key was used", size(total));
         say(&damage, &sound, Output::new())?;
     }
     Ok(exit(&damage))
@@ -76,18 +68,15 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let report = {
-        let progress: Progress<'_> = ui.progress("checking", None);
-        archive
-            .verify(ui.threads, &progress)
-            .map_err(|error| error.within(&args.file))?
+        // Only a bar needs to know how much there is; a damaged index is the check's to report.
+        let lengths = archive.roles().map(|role| Some(archive.index(role).ok()?.content));
+        let total = if ui.shows_progress() { lengths.sum() } else { None };
+        let progress = ui.progress("checking", total);
+        archive.verify(ui.threads, &progress).map_err(|error| error.within(&args.file))?
     };
     let damage = merged(archive.damage(), &report.damage);
     // A damaged index was reported already; its remarks are lost with it.
-    let remarks = if damage.is_empty() {
-        Remarks::of(&archive, &args.file)?
-    } else {
-        Remarks::default()
-    };
+    let remarks = if damage.is_empty() { Remarks::of(&archive, &args.file)? } else { Remarks::default() };
     if ui.json {
         let mut document = json!({
             "file": json::path(&args.file),
@@ -133,41 +122,23 @@ impl Remarks {
         let mut all = Self::default();
         for role in archive.roles() {
             let index = archive.index(role).map_err(|error| error.within(file))?;
-            all.skipped.extend(
-                index
-                    .skipped
-                    .into_iter()
-                    .filter(|one| one.why.needs_attention()),
-            );
-            all.noted.extend(
-                index
-                    .noted
-                    .into_iter()
-                    .filter(|one| one.why.needs_attention()),
-            );
+            all.skipped.extend(index.skipped.into_iter().filter(|one| one.why.needs_attention()));
+            all.noted.extend(index.noted.into_iter().filter(|one| one.why.needs_attention()));
         }
         Ok(all)
     }
 
     fn lines(&self) -> impl Iterator<Item = String> {
-        let noted = self.noted.iter().map(|one| {
-            format!(
-                "{}  ({}: {})",
-                one.path,
-                one.why.as_str(),
-                sanitize(one.detail.as_bytes())
-            )
-        });
+        let noted = self
+            .noted
+            .iter()
+            .map(|one| format!("{}  ({}: {})", one.path, one.why.as_str(), sanitize(one.detail.as_bytes())));
         self.skipped.iter().map(left_out).chain(noted)
     }
 
     fn json(&self) -> Value {
         let noted = self.noted.iter().map(json::noted);
-        self.skipped
-            .iter()
-            .map(json::skipped)
-            .chain(noted)
-            .collect()
+        self.skipped.iter().map(json::skipped).chain(noted).collect()
     }
 }
 
@@ -194,9 +165,5 @@ fn say(damage: &[String], sound: &str, mut output: Output) -> Result<(), Failure
 }
 
 fn exit(damage: &[String]) -> Exit {
-    if damage.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Damaged
-    }
+    if damage.is_empty() { Exit::Done } else { Exit::Damaged }
 }

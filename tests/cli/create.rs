@@ -16,29 +16,19 @@ fn an_archive_is_made_and_what_is_in_it_said() {
         .stdout_has("\n  state      ")
         .stdout_has("\n  workspace  ")
         .success();
-    let mode = fs::metadata(test.path("box.ocbak"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(test.path("box.ocbak")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]
 fn quiet_says_nothing() {
-    Test::installed()
-        .args(SEALED)
-        .args(["-q", "-o", "box.ocbak"])
-        .stdout("")
-        .success();
+    Test::installed().args(SEALED).args(["-q", "-o", "box.ocbak"]).stdout("").success();
 }
 
 #[test]
 fn the_document_says_the_same() {
-    let (test, document) = Test::installed()
-        .args(SEALED)
-        .args(["--json", "-o", "box.ocbak"])
-        .stderr("")
-        .json(0);
+    let (test, document) =
+        Test::installed().args(SEALED).args(["--json", "-o", "box.ocbak"]).stderr("").json(0);
     assert_eq!(document["file"], "box.ocbak");
     assert_eq!(document["attention"], false);
     assert_eq!(document["warnings"], serde_json::json!([]));
@@ -112,9 +102,7 @@ fn a_missing_state_directory_is_named() {
     Test::new()
         .args(["create", "--state-dir", "none"])
         .stderr_has("none`\n")
-        .stderr_has(
-            "hint: name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`\n",
-        )
+        .stderr_has("hint: name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`\n")
         .ends_with(1);
 }
 
@@ -122,11 +110,7 @@ fn a_missing_state_directory_is_named() {
 fn standard_output_gets_the_whole_archive_and_nothing_else() {
     let test = Test::installed();
     fs::create_dir(test.path("spool")).unwrap();
-    let (test, archive) = test
-        .args(SEALED)
-        .args(["-o", "-", "--spool-dir", "spool"])
-        .stderr("")
-        .run(0);
+    let (test, archive) = test.args(SEALED).args(["-o", "-", "--spool-dir", "spool"]).stderr("").run(0);
     assert_eq!(fs::read_dir(test.path("spool")).unwrap().count(), 0);
     test.write("box.ocbak", archive)
         .args(["verify", "box.ocbak", "-i", "private.txt"])
@@ -146,41 +130,22 @@ fn a_missing_spool_directory_is_named() {
 #[test]
 fn a_dry_run_tells_and_writes_nothing() {
     let test = Test::installed()
-        .args([
-            "create",
-            "--state-dir",
-            "state",
-            "--dry-run",
-            "-o",
-            "box.ocbak",
-        ])
+        .args(["create", "--state-dir", "state", "--dry-run", "-o", "box.ocbak"])
         .stdout_has("state: ")
         .stdout_has("workspace: ")
         .stdout_has("  workspace/main  from ")
         .success();
     assert!(!test.path("box.ocbak").exists());
-    let (_, document) = test
-        .args(["create", "--state-dir", "state", "--dry-run", "--json"])
-        .json(0);
+    let (_, document) = test.args(["create", "--state-dir", "state", "--dry-run", "--json"]).json(0);
     assert_eq!(document["dry_run"], true);
-    assert_eq!(
-        document["payloads"][1]["roots"][0]["path"],
-        "workspace/main"
-    );
+    assert_eq!(document["payloads"][1]["roots"][0]["path"], "workspace/main");
 }
 
 #[test]
 fn workspaces_and_patterns_are_left_out_on_request() {
     let test = Test::installed()
         .args(SEALED)
-        .args([
-            "-q",
-            "--no-workspace",
-            "--exclude",
-            "state/credentials/**",
-            "-o",
-            "box.ocbak",
-        ])
+        .args(["-q", "--no-workspace", "--exclude", "state/credentials/**", "-o", "box.ocbak"])
         .success();
     let (_, stdout) = test.args(["list", "box.ocbak", "-i", "private.txt"]).run(0);
     let names = String::from_utf8(stdout).unwrap();

@@ -37,28 +37,10 @@ fn commands_name_units_and_defaults() {
             ][..],
         ),
         ("info", &["needs no key", "--json"]),
-        (
-            "list",
-            &["size in bytes", "(UTC)", "--skipped", "--payload <ROLE>"],
-        ),
-        (
-            "verify",
-            &["--quick", "--max-work-factor <N>", "[default: 20]"],
-        ),
-        (
-            "restore",
-            &[
-                "--to <DIR>",
-                "--only <ROLE>",
-                "--path <GLOB>",
-                "--dry-run",
-                "--yes",
-            ],
-        ),
-        (
-            "extract",
-            &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"],
-        ),
+        ("list", &["size in bytes", "(UTC)", "--skipped", "--payload <ROLE>"]),
+        ("verify", &["--quick", "--max-work-factor <N>", "[default: 20]"]),
+        ("restore", &["--to <DIR>", "--only <ROLE>", "--path <GLOB>", "--dry-run", "--yes"]),
+        ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {
         let mut test = Test::new().args([command, "--help"]);
         for part in parts {

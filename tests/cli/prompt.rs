@@ -18,14 +18,7 @@ impl Session {
     /// Starts a line of shell in which `$ocbak` is the program.
     fn start(test: &Test, line: &str) -> Self {
         let mut child = Command::new("script")
-            .args([
-                "--quiet",
-                "--flush",
-                "--return",
-                "--command",
-                line,
-                "/dev/null",
-            ])
+            .args(["--quiet", "--flush", "--return", "--command", line, "/dev/null"])
             .current_dir(test.path("."))
             .env("ocbak", env!("CARGO_BIN_EXE_ocbak"))
             .env("SHELL", "/bin/sh")
@@ -79,9 +72,7 @@ fn what_is_typed_is_not_shown_and_must_be_typed_twice() {
     let test = Test::installed();
     let mut session = Session::start(&test, CREATE);
     session.wait_for(FIRST).type_in("correct horse battery\n");
-    session
-        .wait_for("The same again: ")
-        .type_in("correct horse bakery\n");
+    session.wait_for("The same again: ").type_in("correct horse bakery\n");
     assert!(!session.shown.contains("horse"));
     let (code, rest) = session.end();
     assert!(rest.contains("error: the two passphrases differ"), "{rest}");
@@ -96,10 +87,7 @@ fn a_short_one_is_refused_at_once() {
     let mut session = Session::start(&test, CREATE);
     session.wait_for(FIRST).type_in("short\n");
     let (code, rest) = session.end();
-    assert!(
-        rest.contains("error: the passphrase from the prompt is too short"),
-        "{rest}"
-    );
+    assert!(rest.contains("error: the passphrase from the prompt is too short"), "{rest}");
     assert_eq!(code, Some(1));
 }
 
@@ -122,10 +110,7 @@ fn an_archive_is_not_written_to_a_terminal() {
     let line = "$ocbak create --state-dir state -o -";
     let test = Test::installed();
     let (code, rest) = Session::start(&test, line).end();
-    assert!(
-        rest.contains("error: an archive is not written to a terminal"),
-        "{rest}"
-    );
+    assert!(rest.contains("error: an archive is not written to a terminal"), "{rest}");
     assert_eq!(code, Some(2));
 }
 
@@ -145,14 +130,10 @@ fn a_passphrase_that_is_made_is_shown_once_on_the_terminal_only() {
     let line = format!("{CREATE} > out.txt 2> err.txt");
     let mut session = Session::start(&test, &line);
     session.wait_for(FIRST).type_in("\n");
-    session
-        .wait_for("The passphrase is\r\n\r\n    ")
-        .wait_for("\r\n");
+    session.wait_for("The passphrase is\r\n\r\n    ").wait_for("\r\n");
     let passphrase = session.shown.trim().to_owned();
     assert_eq!(passphrase.split('-').count(), 10, "{passphrase}");
-    session
-        .wait_for("Press Enter when that is done. ")
-        .type_in("\n");
+    session.wait_for("Press Enter when that is done. ").type_in("\n");
     let (code, rest) = session.end();
     assert_eq!(code, Some(0), "{rest}");
     assert!(!rest.contains(&passphrase));
@@ -161,9 +142,7 @@ fn a_passphrase_that_is_made_is_shown_once_on_the_terminal_only() {
     assert_eq!(read("err.txt"), "");
 
     let mut session = Session::start(&test, "$ocbak list box.ocbak");
-    session
-        .wait_for("Passphrase of `box.ocbak`: ")
-        .type_in(&format!("{passphrase}\n"));
+    session.wait_for("Passphrase of `box.ocbak`: ").type_in(&format!("{passphrase}\n"));
     let (code, rest) = session.end();
     assert_eq!(code, Some(0), "{rest}");
     assert!(rest.contains("workspace/main/MEMORY.md"));
@@ -180,9 +159,7 @@ fn restoring_in_place_asks_and_anything_but_yes_changes_nothing() {
         ("y\n", 0, "The user likes tests.\n"),
     ] {
         let mut session = Session::start(&test, line);
-        session
-            .wait_for("Restore this in place? [y/N] ")
-            .type_in(answer);
+        session.wait_for("Restore this in place? [y/N] ").type_in(answer);
         let (ended, rest) = session.end();
         assert_eq!(ended, Some(code), "{rest}");
         assert_eq!(memory(), expected);

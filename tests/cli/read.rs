@@ -60,20 +60,10 @@ fn list_shows_names_and_facts() {
         .stdout_has("-rw-------           22 2")
         .stdout_has("Z workspace/main/MEMORY.md\n")
         .success()
-        .args([
-            "list",
-            "--payload",
-            "workspace",
-            "box.ocbak",
-            "**/*.md",
-            "-i",
-            "private.txt",
-        ])
+        .args(["list", "--payload", "workspace", "box.ocbak", "**/*.md", "-i", "private.txt"])
         .stdout("workspace/main/MEMORY.md\nworkspace/main/notes/a.md\n")
         .success();
-    let (_, document) = test
-        .args(["list", "--json", "box.ocbak", MEMORY, "-i", "private.txt"])
-        .json(0);
+    let (_, document) = test.args(["list", "--json", "box.ocbak", MEMORY, "-i", "private.txt"]).json(0);
     let entry = &document["payloads"][1]["entries"][0];
     assert_eq!(entry["path"], MEMORY);
     assert_eq!(entry["type"], "file");
@@ -85,16 +75,7 @@ fn list_shows_names_and_facts() {
 fn what_was_left_out_is_listed_with_its_reason() {
     Test::installed()
         .write("state/cache/control-ui-assets/x.js", "x")
-        .args([
-            "create",
-            "-q",
-            "--state-dir",
-            "state",
-            "-R",
-            "public.txt",
-            "-o",
-            "box.ocbak",
-        ])
+        .args(["create", "-q", "--state-dir", "state", "-R", "public.txt", "-o", "box.ocbak"])
         .success()
         .args(["list", "--skipped", "box.ocbak", "-i", "private.txt"])
         .stdout_has("state/cache")
@@ -125,9 +106,7 @@ fn a_sound_archive_is_called_so() {
         .args(["verify", "--quick", "box.ocbak"])
         .stdout_has("not authenticated: no key was used\n")
         .success();
-    let (_, document) = test
-        .args(["verify", "--json", "box.ocbak", "-i", "private.txt"])
-        .json(0);
+    let (_, document) = test.args(["verify", "--json", "box.ocbak", "-i", "private.txt"]).json(0);
     assert_eq!(document["sound"], true);
     assert_eq!(document["slot"], "recipients");
 }
@@ -162,22 +141,10 @@ fn a_cut_archive_is_damaged() {
 fn other_files_are_called_what_they_are() {
     for (content, said) in [
         (&b""[..], "not an ocbak archive: the file is empty\nhint: "),
-        (
-            b"OCBAK1 and some bytes of another program",
-            "the openclaw-ark plugin",
-        ),
-        (
-            b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
-            "hint: an archive of `openclaw backup create`",
-        ),
-        (
-            b"nothing that is known",
-            "the file begins with unknown bytes\nhint: ",
-        ),
-        (
-            b"age-encryption.org/v1\n",
-            "this is a bare age file\nhint: `age -d` opens it\n",
-        ),
+        (b"OCBAK1 and some bytes of another program", "the openclaw-ark plugin"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "hint: an archive of `openclaw backup create`"),
+        (b"nothing that is known", "the file begins with unknown bytes\nhint: "),
+        (b"age-encryption.org/v1\n", "this is a bare age file\nhint: `age -d` opens it\n"),
     ] {
         for command in ["info", "list", "verify"] {
             Test::new()
@@ -195,81 +162,35 @@ fn extract_puts_files_under_a_directory() {
     let test = Test::archived();
     fs::create_dir(test.path("out")).unwrap();
     let test = test
-        .args([
-            "extract",
-            "box.ocbak",
-            MEMORY,
-            "state/credentials/",
-            "-C",
-            "out",
-        ])
+        .args(["extract", "box.ocbak", MEMORY, "state/credentials/", "-C", "out"])
         .args(["-i", "private.txt"])
         .stdout_has("extracted ")
         .success();
     let read = |name: &str| fs::read_to_string(test.path(name)).unwrap();
-    assert_eq!(
-        read("out/workspace/main/MEMORY.md"),
-        "The user likes tests.\n"
-    );
-    assert_eq!(
-        read("out/state/credentials/test/creds.json"),
-        "{ \"fake\": true }\n"
-    );
+    assert_eq!(read("out/workspace/main/MEMORY.md"), "The user likes tests.\n");
+    assert_eq!(read("out/state/credentials/test/creds.json"), "{ \"fake\": true }\n");
 }
 
 #[test]
 fn extract_needs_a_directory_and_replaces_nothing_in_it() {
     let test = Test::archived()
-        .args([
-            "extract",
-            "box.ocbak",
-            MEMORY,
-            "-C",
-            "none",
-            "-i",
-            "private.txt",
-        ])
+        .args(["extract", "box.ocbak", MEMORY, "-C", "none", "-i", "private.txt"])
         .stderr("error: there is no directory `none`\nhint: create it first, or name another one\n")
         .ends_with(1)
         .write("out/workspace/main/MEMORY.md", "precious")
-        .args([
-            "extract",
-            "box.ocbak",
-            MEMORY,
-            "-C",
-            "out",
-            "-i",
-            "private.txt",
-        ])
+        .args(["extract", "box.ocbak", MEMORY, "-C", "out", "-i", "private.txt"])
         .stderr_has("out/workspace/main/MEMORY.md` exists already\nhint: ocbak never overwrites")
         .ends_with(1);
-    assert_eq!(
-        fs::read(test.path("out/workspace/main/MEMORY.md")).unwrap(),
-        b"precious"
-    );
+    assert_eq!(fs::read(test.path("out/workspace/main/MEMORY.md")).unwrap(), b"precious");
 }
 
 #[test]
 fn extract_writes_one_file_to_standard_output() {
     Test::archived()
-        .args([
-            "extract",
-            "box.ocbak",
-            MEMORY,
-            "--stdout",
-            "-i",
-            "private.txt",
-        ])
+        .args(["extract", "box.ocbak", MEMORY, "--stdout", "-i", "private.txt"])
         .stdout("The user likes tests.\n")
         .success()
-        .args([
-            "extract",
-            "box.ocbak",
-            "workspace/main",
-            "--stdout",
-            "-i",
-            "private.txt",
-        ])
+        .args(["extract", "box.ocbak", "workspace/main", "--stdout", "-i", "private.txt"])
         .stdout("")
         .stderr_has("error: `workspace/main` is not a file, which standard output needs\n")
         .ends_with(1);
@@ -279,14 +200,7 @@ fn extract_writes_one_file_to_standard_output() {
 fn an_unknown_name_brings_the_nearest() {
     for wrong in ["MEMORY.md", "workspace/main/MEMROY.md"] {
         Test::archived()
-            .args([
-                "extract",
-                "box.ocbak",
-                wrong,
-                "--stdout",
-                "-i",
-                "private.txt",
-            ])
+            .args(["extract", "box.ocbak", wrong, "--stdout", "-i", "private.txt"])
             .stdout("")
             .stderr(&format!(
                 "error: `box.ocbak`: no entry `{wrong}`\n\
@@ -300,16 +214,7 @@ fn an_unknown_name_brings_the_nearest() {
 fn a_reader_that_goes_away_is_no_failure() {
     let test = Test::installed()
         .write("state/workspace/big.bin", vec![7; 4 << 20])
-        .args([
-            "create",
-            "-q",
-            "--state-dir",
-            "state",
-            "-R",
-            "public.txt",
-            "-o",
-            "box.ocbak",
-        ])
+        .args(["create", "-q", "--state-dir", "state", "-R", "public.txt", "-o", "box.ocbak"])
         .success();
     let mut child = program(&test.path("."))
         .args(["extract", "box.ocbak", "workspace/main/big.bin", "--stdout"])
@@ -338,9 +243,6 @@ fn a_full_drive_behind_standard_output_is_a_failure() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.starts_with("error: cannot write to standard output\ncaused by: No space left"));
-    assert!(
-        said.contains("\nhint: there is no space left; free some"),
-        "{said}"
-    );
+    assert!(said.contains("\nhint: there is no space left; free some"), "{said}");
     assert_eq!(output.status.code(), Some(1));
 }

@@ -15,40 +15,16 @@ fn into_a_directory_the_names_are_those_of_the_archive() {
         .stdout_has("restored ")
         .success();
     let read = |name: &str| fs::read_to_string(test.path(name)).unwrap();
-    assert_eq!(
-        read("out/workspace/main/MEMORY.md"),
-        "The user likes tests.\n"
-    );
-    assert_eq!(
-        read("out/state/credentials/test/creds.json"),
-        "{ \"fake\": true }\n"
-    );
+    assert_eq!(read("out/workspace/main/MEMORY.md"), "The user likes tests.\n");
+    assert_eq!(read("out/state/credentials/test/creds.json"), "{ \"fake\": true }\n");
 }
 
 #[test]
 fn only_and_path_take_a_part() {
     let test = Test::archived()
-        .args([
-            "restore",
-            "box.ocbak",
-            "--to",
-            "a",
-            "--only",
-            "workspace",
-            "-i",
-            "private.txt",
-        ])
+        .args(["restore", "box.ocbak", "--to", "a", "--only", "workspace", "-i", "private.txt"])
         .success()
-        .args([
-            "restore",
-            "box.ocbak",
-            "--to",
-            "b",
-            "--path",
-            "state/*.json",
-            "-i",
-            "private.txt",
-        ])
+        .args(["restore", "box.ocbak", "--to", "b", "--path", "state/*.json", "-i", "private.txt"])
         .success();
     assert!(test.path("a/workspace/main/MEMORY.md").exists());
     assert!(!test.path("a/state").exists());
@@ -60,29 +36,12 @@ fn only_and_path_take_a_part() {
 #[test]
 fn a_dry_run_tells_and_writes_nothing() {
     let test = Test::archived()
-        .args([
-            "restore",
-            "box.ocbak",
-            "--to",
-            "out",
-            "--dry-run",
-            "-i",
-            "private.txt",
-        ])
+        .args(["restore", "box.ocbak", "--to", "out", "--dry-run", "-i", "private.txt"])
         .stdout_has("would restore:\n  state -> ")
         .success();
     assert!(!test.path("out").exists());
     let (_, document) = test
-        .args([
-            "restore",
-            "box.ocbak",
-            "--to",
-            "out",
-            "--dry-run",
-            "--json",
-            "-i",
-            "private.txt",
-        ])
+        .args(["restore", "box.ocbak", "--to", "out", "--dry-run", "--json", "-i", "private.txt"])
         .json(0);
     assert_eq!(document["dry_run"], true);
     assert_eq!(document["roots"][0]["root"], "state");
@@ -105,16 +64,7 @@ fn a_directory_with_something_in_it_is_refused() {
 #[test]
 fn a_pattern_that_matches_nothing_fails() {
     let test = Test::archived()
-        .args([
-            "restore",
-            "box.ocbak",
-            "--to",
-            "out",
-            "--path",
-            "none",
-            "-i",
-            "private.txt",
-        ])
+        .args(["restore", "box.ocbak", "--to", "out", "--path", "none", "-i", "private.txt"])
         .stderr_has("nothing matches `none`")
         .stderr_has("hint: patterns match whole names")
         .ends_with(1);
@@ -125,26 +75,15 @@ fn a_pattern_that_matches_nothing_fails() {
 fn in_place_the_old_tree_is_kept_and_named() {
     let test = Test::archived()
         .write("state/workspace/MEMORY.md", "Something else.\n")
-        .args([
-            "restore",
-            "box.ocbak",
-            "--yes",
-            "--state-dir",
-            "state",
-            "-i",
-            "private.txt",
-        ])
+        .args(["restore", "box.ocbak", "--yes", "--state-dir", "state", "-i", "private.txt"])
         .stdout_has("what was there is kept in ")
         .success();
     let read = |name: &str| fs::read_to_string(test.path(name)).unwrap();
     assert_eq!(read("state/workspace/MEMORY.md"), "The user likes tests.\n");
-    let kept = fs::read_dir(test.path("."))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| {
-            let memory = fs::read_to_string(path.join("workspace/MEMORY.md"));
-            memory.is_ok_and(|text| text == "Something else.\n")
-        });
+    let kept = fs::read_dir(test.path(".")).unwrap().map(|entry| entry.unwrap().path()).find(|path| {
+        let memory = fs::read_to_string(path.join("workspace/MEMORY.md"));
+        memory.is_ok_and(|text| text == "Something else.\n")
+    });
     assert!(kept.is_some());
 }
 
@@ -152,17 +91,8 @@ fn in_place_the_old_tree_is_kept_and_named() {
 fn a_machine_without_an_installation_gets_one() {
     let test = Test::archived();
     fs::remove_dir_all(test.path("state")).unwrap();
-    let test = test
-        .args([
-            "restore",
-            "box.ocbak",
-            "--yes",
-            "--state-dir",
-            "state",
-            "-i",
-            "private.txt",
-        ])
-        .success();
+    let test =
+        test.args(["restore", "box.ocbak", "--yes", "--state-dir", "state", "-i", "private.txt"]).success();
     let read = |name: &str| fs::read_to_string(test.path(name)).unwrap();
     assert_eq!(read("state/workspace/MEMORY.md"), "The user likes tests.\n");
 }

@@ -26,9 +26,7 @@ fn two_sources_are_refused() {
         .args(CREATE)
         .args(["--passphrase-file", "passphrase.txt"])
         .variable("OCBAK_PASSPHRASE", "an obviously fake passphrase")
-        .stderr(
-            "error: `--passphrase-file` and the variable `OCBAK_PASSPHRASE` exclude each other\n",
-        )
+        .stderr("error: `--passphrase-file` and the variable `OCBAK_PASSPHRASE` exclude each other\n")
         .ends_with(2);
 }
 
@@ -40,24 +38,18 @@ fn empty_passphrases_are_refused_and_their_place_named() {
             .write("empty.txt", content)
             .args(CREATE)
             .args(["--passphrase-file", "empty.txt"])
-            .stderr(&format!(
-                "error: the passphrase from `empty.txt` is empty\n{hint}"
-            ))
+            .stderr(&format!("error: the passphrase from `empty.txt` is empty\n{hint}"))
             .ends_with(1);
     }
     Test::installed()
         .args(CREATE)
         .variable("OCBAK_PASSPHRASE", "")
-        .stderr(&format!(
-            "error: the passphrase from the variable `OCBAK_PASSPHRASE` is empty\n{hint}"
-        ))
+        .stderr(&format!("error: the passphrase from the variable `OCBAK_PASSPHRASE` is empty\n{hint}"))
         .ends_with(1);
     Test::installed()
         .args(CREATE)
         .args(["--passphrase-file", "-"])
-        .stderr(&format!(
-            "error: the passphrase from standard input is empty\n{hint}"
-        ))
+        .stderr(&format!("error: the passphrase from standard input is empty\n{hint}"))
         .ends_with(1);
 }
 
@@ -95,9 +87,7 @@ fn missing_files_are_named() {
     Test::installed()
         .args(CREATE)
         .args(["--passphrase-file", "none.txt"])
-        .stderr(
-            "error: cannot open `none.txt`\ncaused by: No such file or directory (os error 2)\n",
-        )
+        .stderr("error: cannot open `none.txt`\ncaused by: No such file or directory (os error 2)\n")
         .ends_with(1);
     Test::installed()
         .args(CREATE)
@@ -113,9 +103,7 @@ fn files_that_others_may_read_are_warned_of() {
         .mode("wrong.txt", 0o644)
         .args(CREATE)
         .args(["--passphrase-file", "wrong.txt"])
-        .stderr_has(
-            "warning: others may read the secret in `wrong.txt` (mode 0644); `chmod 600` it\n",
-        )
+        .stderr_has("warning: others may read the secret in `wrong.txt` (mode 0644); `chmod 600` it\n")
         .ends_with(1);
 }
 
@@ -132,11 +120,7 @@ fn recipients_that_are_none_are_refused() {
 fn a_private_key_in_the_wrong_place_is_not_repeated() {
     let secret = PRIVATE.lines().last().unwrap();
     let test = Test::installed();
-    let output = program(&test.path("."))
-        .args(CREATE)
-        .args(["-r", secret])
-        .output()
-        .unwrap();
+    let output = program(&test.path(".")).args(CREATE).args(["-r", secret]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!said.contains(secret), "{said}");
 }

@@ -39,10 +39,7 @@ impl Test {
     /// A directory with a small installation in `state`, and keys and passphrases in `*.txt`.
     pub(crate) fn installed() -> Self {
         Self::new()
-            .write(
-                "state/openclaw.json",
-                "{ \"gateway\": { \"port\": 18789 } }\n",
-            )
+            .write("state/openclaw.json", "{ \"gateway\": { \"port\": 18789 } }\n")
             .write("state/credentials/test/creds.json", "{ \"fake\": true }\n")
             .write("state/workspace/MEMORY.md", "The user likes tests.\n")
             .write("state/workspace/notes/a.md", "a\n")
@@ -56,16 +53,7 @@ impl Test {
     /// An installation and its archive `box.ocbak`, encrypted to `public.txt`.
     pub(crate) fn archived() -> Self {
         Self::installed()
-            .args([
-                "create",
-                "-q",
-                "--state-dir",
-                "state",
-                "-R",
-                "public.txt",
-                "-o",
-                "box.ocbak",
-            ])
+            .args(["create", "-q", "--state-dir", "state", "-R", "public.txt", "-o", "box.ocbak"])
             .success()
     }
 
@@ -166,10 +154,7 @@ impl Test {
         for part in &self.stderr_parts {
             assert!(stderr.contains(part), "no `{part}` in {said}");
         }
-        let next = Self {
-            directory: self.directory,
-            ..Self::new()
-        };
+        let next = Self { directory: self.directory, ..Self::new() };
         (next, output.stdout)
     }
 
@@ -195,6 +180,8 @@ pub(crate) fn program(directory: &Path) -> Command {
 /// Made for these tests with `age-keygen`; protects nothing.
 pub(crate) const PUBLIC: &str = "age14h6xca903nezaw406jg3um76ahkdmkwzvszvzacclqwwlgnuevwstdq5xc\n";
 /// Belongs to [`PUBLIC`]; as public as that one.
-pub(crate) const PRIVATE: &str = "# fake, for tests\nAGE-SECRET-KEY-12RZ9TK5AN3QZXCLCURCHAG36CJSHNC02N0CLDRJLJG22L2QDC6VQU2UNFS\n";
+pub(crate) const PRIVATE: &str =
+    "# fake, for tests\nAGE-SECRET-KEY-12RZ9TK5AN3QZXCLCURCHAG36CJSHNC02N0CLDRJLJG22L2QDC6VQU2UNFS\n";
 /// Belongs to no archive.
-pub(crate) const STRANGER: &str = "# fake, for tests\nAGE-SECRET-KEY-1EY6A4KM6QGLX0ESV2HE527L0H8JGPG00HQPKQES8TXN2W7F94DYQ79LWHF\n";
+pub(crate) const STRANGER: &str =
+    "# fake, for tests\nAGE-SECRET-KEY-1EY6A4KM6QGLX0ESV2HE527L0H8JGPG00HQPKQES8TXN2W7F94DYQ79LWHF\n";

@@ -10,19 +10,13 @@ fn commands_that_are_none_are_refused() {
         .stderr_has("error: unrecognized subcommand 'creat'")
         .stderr_has("a similar subcommand exists: 'create'")
         .ends_with(2);
-    Test::new()
-        .stdout("")
-        .stderr_has("Usage: ocbak")
-        .ends_with(2);
+    Test::new().stdout("").stderr_has("Usage: ocbak").ends_with(2);
 }
 
 #[test]
 fn passphrases_are_never_values() {
     for option in ["--passphrase", "--password", "-p"] {
-        Test::new()
-            .args(["create", option, "secret"])
-            .stderr_has("error: ")
-            .ends_with(2);
+        Test::new().args(["create", option, "secret"]).stderr_has("error: ").ends_with(2);
     }
 }
 
@@ -37,11 +31,7 @@ fn options_that_exclude_each_other_are_refused() {
         &["list", "f", "-l", "--skipped"],
         &["info", "f", "-q", "-v"],
     ] {
-        Test::new()
-            .args(args.iter().copied())
-            .stdout("")
-            .stderr_has("error: ")
-            .ends_with(2);
+        Test::new().args(args.iter().copied()).stdout("").stderr_has("error: ").ends_with(2);
     }
     Test::installed()
         .args(["create", "--json", "--state-dir", "state", "-o", "-"])
@@ -63,10 +53,7 @@ fn numbers_out_of_range_are_refused() {
     ] {
         Test::new().args(args).stderr_has("error: ").ends_with(2);
     }
-    Test::new()
-        .args(["verify", "f", "--max-work-factor", "0"])
-        .stderr_has("error: ")
-        .ends_with(2);
+    Test::new().args(["verify", "f", "--max-work-factor", "0"]).stderr_has("error: ").ends_with(2);
 }
 
 #[test]

@@ -36,9 +36,7 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
              `--to DIR`"
         }
         Failure::EmptyPassphrase { .. } => "a passphrase is the first line, without its newline",
-        Failure::ShortPassphrase { .. } => {
-            "an empty answer at the prompt makes a strong one of ten words"
-        }
+        Failure::ShortPassphrase { .. } => "an empty answer at the prompt makes a strong one of ten words",
         Failure::ArchiveToTerminal => "redirect it (`> FILE`), or name a file with `--output FILE`",
         Failure::InsideSource { .. } => {
             "the next backup would hold this one; name another place with `--output`"
@@ -55,18 +53,16 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
                 shown(file)
             ));
         }
-        Failure::UnknownName {
-            nearest: Some(nearest),
-            ..
-        } => return Some(format!("did you mean `{nearest}`?")),
+        Failure::UnknownName { nearest: Some(nearest), .. } => {
+            return Some(format!("did you mean `{nearest}`?"));
+        }
         Failure::UnknownName { file, .. } => {
             return Some(format!("`ocbak list {}` shows all names", shown(file)));
         }
         Failure::NotAFile { .. } | Failure::OneFileOnly => "several go into a directory: `-C DIR`",
-        Failure::Conflict { .. }
-        | Failure::Declined
-        | Failure::BadPassphrase { .. }
-        | Failure::Mismatch => return None,
+        Failure::Conflict { .. } | Failure::Declined | Failure::BadPassphrase { .. } | Failure::Mismatch => {
+            return None;
+        }
     };
     Some(hint.to_owned())
 }
@@ -110,21 +106,14 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         Error::NotFound { what } if what.contains("nothing matches") => {
             "patterns match whole names such as `state/openclaw.json`; `ocbak list` shows them all"
         }
-        Error::AlreadyExists { .. } => {
-            "ocbak never overwrites: name another place, or move this one away"
-        }
+        Error::AlreadyExists { .. } => "ocbak never overwrites: name another place, or move this one away",
         _ => return None,
     };
     Some(hint.to_owned())
 }
 
 fn key_hint(error: &Error) -> Option<&'static str> {
-    let Error::NoKeyFits {
-        passphrase_slot,
-        recipients_slot,
-        passphrase_tried,
-        identity_tried,
-    } = *error
+    let Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried } = *error
     else {
         return None;
     };
@@ -166,11 +155,7 @@ fn system_hint(source: &io::Error) -> Option<String> {
 fn shown(path: &Path) -> String {
     let name = sanitize(path.as_os_str().as_encoded_bytes());
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
-    if name.chars().all(plain) {
-        name
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
+    if name.chars().all(plain) { name } else { format!("'{}'", name.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -239,13 +224,7 @@ mod tests {
 
     #[test]
     fn the_system_s_refusals_name_what_to_change() {
-        let of = |kind: io::ErrorKind| {
-            of(Error::Io {
-                action: "write",
-                path: None,
-                source: kind.into(),
-            })
-        };
+        let of = |kind: io::ErrorKind| of(Error::Io { action: "write", path: None, source: kind.into() });
         assert!(of(io::ErrorKind::StorageFull).contains("no space left"));
         assert!(of(io::ErrorKind::PermissionDenied).contains("as the user"));
         assert_eq!(of(io::ErrorKind::Other), "");
