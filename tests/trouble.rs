@@ -1,0 +1,160 @@
+//! What a run does when the system does not play along: it says so and leaves nothing half done.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use support::age_keys::RECIPIENT;
+use support::cli::{PROGRAM, Ran, Run};
+use support::home::noise;
+use support::scene::{Scene, names};
+use support::stock;
+
+/// User and group `nobody`, for what root may do and others may not.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn an_unreadable_file_is_listed_and_the_rest_is_kept() {
+    let as_root = rustix::process::geteuid().is_root();
+    let mut command = if as_root {
+        if !stock::have(&["setpriv"]) {
+            return;
+        }
+        let mut command = Command::new("setpriv");
+        let id = NOBODY.to_string();
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
+        command
+    } else {
+        Command::new(PROGRAM)
+    };
+    let scene = Scene::plain();
+    let base = scene.path("");
+    if as_root {
+        // The build directory may be closed to others.
+        fs::copy(PROGRAM, base.join("ocbak")).unwrap();
+        command.arg(base.join("ocbak"));
+    }
+    let secret = scene.state().join("credentials/telegram-allowFrom.json");
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o000)).unwrap();
+    if as_root {
+        fs::set_permissions(&base, PermissionsExt::from_mode(0o755)).unwrap();
+        own(&base);
+    }
+    let output = command
+        .args(["create", "--quiet", "-r", RECIPIENT, "--home"])
+        .arg(scene.home())
+        .arg("-o")
+        .arg(scene.archive())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("telegram-allowFrom.json"), "{stderr}");
+    let listing = scene.listing();
+    let name = PathBuf::from("state/credentials/telegram-allowFrom.json");
+    assert!(
+        listing
+            .skipped()
+            .any(|(skipped, why)| skipped == &name && why == "unreadable")
+    );
+    assert!(listing.has("state/openclaw.json"));
+    scene.with_key("verify").success();
+}
+
+#[test]
+fn a_file_that_cannot_be_finished_leaves_nothing() {
+    let scene = Scene::plain();
+    let out = scene.path("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(scene.state().join("media/inbound/big.bin"), noise(3 << 20)).unwrap();
+    // Blocks of 1024 bytes in bash; without the signal, writes fail with EFBIG.
+    let ran = limited(&scene, &out, "trap '' XFSZ; ulimit -f 1024; exec \"$@\"");
+    ran.fails_with(&["cannot write"]);
+    assert_eq!(ran.code, 1, "{ran}");
+    assert_eq!(names(&out), [""; 0]);
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_nothing() {
+    let mount = "mount -t tmpfs -o size=1m none \"$OUT\"";
+    let probe = Run::new("unshare")
+        .args(["-m", "bash", "-c", mount])
+        .env("OUT", Scene::bare().path(""))
+        .run();
+    if probe.code != 0 {
+        stock::skip("no small file system can be mounted here");
+        return;
+    }
+    let scene = Scene::plain();
+    let out = scene.path("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(scene.state().join("media/inbound/big.bin"), noise(3 << 20)).unwrap();
+    let script = format!("{mount}; \"$@\"; code=$?; ls -A \"$OUT\" >&2; exit $code");
+    let ran = Run::new("unshare")
+        .args(["-m", "bash", "-c", &script, "bash", PROGRAM])
+        .args(["create", "--quiet", "-r", RECIPIENT, "--home"])
+        .arg(scene.home())
+        .arg("-o")
+        .arg(out.join("backup.ocbak"))
+        .env("OUT", &out)
+        .run();
+    ran.fails_with(&["cannot write"]);
+    ran.hints("space");
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("No space left"), "{ran}");
+    // `ls` lists a remaining file on a line of its own.
+    let left = ran
+        .stderr
+        .lines()
+        .any(|line| line.starts_with("backup") || line.starts_with('.'));
+    assert!(!left, "{ran}");
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    let scene = Scene::plain();
+    let out = scene.path("out");
+    fs::create_dir(&out).unwrap();
+    // Zeros enough for minutes.
+    let endless = fs::File::create(scene.state().join("media/inbound/endless.bin")).unwrap();
+    endless.set_len(1 << 40).unwrap();
+    let mut command = scene.creation(&out.join("backup.ocbak")).into_command();
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while names(&out).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "ended by itself");
+        assert!(Instant::now() < deadline, "nothing was begun");
+        std::thread::yield_now();
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(names(&out), [""; 0]);
+}
+
+/// Runs `create` into `out` from a shell that limits itself first.
+fn limited(scene: &Scene, out: &Path, script: &str) -> Ran {
+    Run::new("bash")
+        .args(["-c", script, "bash", PROGRAM])
+        .args(["create", "--quiet", "-r", RECIPIENT, "--home"])
+        .arg(scene.home())
+        .arg("-o")
+        .arg(out.join("backup.ocbak"))
+        .run()
+}
+
+/// Gives a tree to nobody.
+fn own(path: &Path) {
+    lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if fs::symlink_metadata(path).unwrap().is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            own(&entry.unwrap().path());
+        }
+    }
+}
