@@ -54,7 +54,7 @@ fn a_future_version_is_unsupported_and_not_damaged() {
     ] {
         let ran = run.code(1);
         ran.fails_with(&["version 2"]);
-        ran.hints("newer");
+        ran.hints("later");
     }
 }
 
@@ -76,7 +76,7 @@ fn a_target_that_is_not_empty_is_refused() {
     fs::write(scene.path("out/mine"), "mine").unwrap();
     let ran = scene.restoring("out").code(1);
     ran.fails_with(&["out"]);
-    ran.hints("--to");
+    ran.hints("another place");
     assert_eq!(names(&scene.path("out")), ["mine"]);
 }
 

@@ -14,7 +14,7 @@ fn an_existing_output_is_never_replaced() {
     fs::write(scene.archive(), "precious").unwrap();
     let ran = scene.creation(&scene.archive()).code(1);
     ran.fails_with(&["backup.ocbak", "exists"]);
-    ran.hints("-o");
+    ran.hints("another place");
     assert_eq!(fs::read(scene.archive()).unwrap(), b"precious");
     fs::remove_file(scene.archive()).unwrap();
     // Not even a link to nowhere.

@@ -1,4 +1,4 @@
-//! What `ocbak list --json` says, as a test reads it.
+//! What `ocbak list --json` and `ocbak list --skipped --json` say, as a test reads it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -39,11 +39,17 @@ pub struct Listed {
 }
 
 impl Listing {
-    /// Reads the document.
+    /// Reads the documents about what is stored and about what was left out.
     #[track_caller]
-    pub fn parse(document: &Value) -> Self {
-        let payloads = array(document, "payloads").iter().map(Payload::parse);
-        Self(payloads.collect())
+    pub fn parse(stored: &Value, left_out: &Value) -> Self {
+        let (stored, left_out) = (array(stored, "payloads"), array(left_out, "payloads"));
+        assert_eq!(stored.len(), left_out.len());
+        let payloads = stored.iter().zip(left_out);
+        Self(
+            payloads
+                .map(|(one, other)| Payload::parse(one, other))
+                .collect(),
+        )
     }
 
     /// Returns the payload of a role.
@@ -67,28 +73,28 @@ impl Listing {
 }
 
 impl Payload {
-    fn parse(value: &Value) -> Self {
-        let remarks = |key| {
+    fn parse(value: &Value, left_out: &Value) -> Self {
+        assert_eq!(value["role"], left_out["role"]);
+        let remarks = |value, key| {
             array(value, key)
                 .iter()
-                .map(|remark| (name(remark, "path"), text(remark, "why")))
+                .map(|remark| (name(remark, "path"), text(remark, "reason")))
                 .collect()
         };
         let entries = array(value, "entries").iter().map(|entry| Listed {
             path: name(entry, "path"),
             kind: text(entry, "type"),
         });
-        let source = &value["source"];
-        let roots = array(source, "roots")
+        let roots = array(value, "roots")
             .iter()
-            .map(|root| (name(root, "root"), name(root, "source")));
+            .map(|root| (name(root, "path"), name(root, "source")));
         Self {
             role: text(value, "role"),
             roots: roots.collect(),
-            facts: source["facts"].clone(),
+            facts: value["facts"].clone(),
             entries: entries.collect(),
-            skipped: remarks("skipped"),
-            noted: remarks("noted"),
+            skipped: remarks(left_out, "skipped"),
+            noted: remarks(value, "notes"),
         }
     }
 

@@ -104,13 +104,10 @@ impl Scene {
     /// Reads the index of the archive, with what was left out.
     #[track_caller]
     pub fn listing(&self) -> Listing {
-        Listing::parse(
-            &self
-                .with_key("list")
-                .args(["--skipped", "--json"])
-                .success()
-                .json(),
-        )
+        let list = |run: Run| run.arg("--json").success().json();
+        let stored = list(self.with_key("list"));
+        let left_out = list(self.with_key("list").arg("--skipped"));
+        Listing::parse(&stored, &left_out)
     }
 }
 
