@@ -24,10 +24,9 @@ fn what_goes_in_comes_out() {
     scene.restoring("out").success();
     let out = scene.path("out");
     assert_unpacked(&scene.listing(), &BOTH, &out, &[], Tolerance::default());
-    for (database, table, text) in [
-        (SHARED, "cron_jobs", LOGGED_JOB),
-        (MAIN_AGENT, "transcript_events", LOGGED_EVENT),
-    ] {
+    for (database, table, text) in
+        [(SHARED, "cron_jobs", LOGGED_JOB), (MAIN_AGENT, "transcript_events", LOGGED_EVENT)]
+    {
         let restored = out.join("state").join(database);
         assert_logged_row(&scene.state().join(database), &restored, table, text);
     }
@@ -66,11 +65,8 @@ fn the_policy_drops_nothing_precious_and_keeps_nothing_pointless() {
         assert!(out, "{pointless} is not listed as left out");
         assert!(!listing.has(pointless), "{pointless} is stored");
     }
-    let of_kind: BTreeSet<_> = listing
-        .skipped()
-        .filter(|(_, why)| why == "kind")
-        .map(|(name, _)| name.clone())
-        .collect();
+    let of_kind: BTreeSet<_> =
+        listing.skipped().filter(|(_, why)| why == "kind").map(|(name, _)| name.clone()).collect();
     assert!(of_kind.contains(&PathBuf::from(format!("state/{FIFO}"))));
     // The policy may know a socket by its name.
     let socket = PathBuf::from(format!("state/{SOCKET}"));
@@ -92,20 +88,10 @@ fn no_file_is_stored_twice_and_workspaces_are_in_their_payload_only() {
     assert_stored_once(&listing);
     let (state, workspace) = (listing.payload("state"), listing.payload("workspace"));
     assert!(state.leaves_out("state/workspace"));
-    assert!(
-        !state
-            .entries
-            .iter()
-            .any(|entry| entry.path.starts_with("state/workspace"))
-    );
+    assert!(!state.entries.iter().any(|entry| entry.path.starts_with("state/workspace")));
     assert!(workspace.has("workspace/main/MEMORY.md"));
     assert!(workspace.has("workspace/research/data/Übersicht 2026.csv"));
-    assert!(
-        workspace
-            .entries
-            .iter()
-            .all(|entry| entry.path.starts_with("workspace"))
-    );
+    assert!(workspace.entries.iter().all(|entry| entry.path.starts_with("workspace")));
     // The file with names in both payloads is in both, and said to be where it is stored again.
     assert!(state.has("state/media/outbound/shared.txt"));
     let name = Path::new("workspace/main/shared.txt");
@@ -129,10 +115,7 @@ fn one_payload_can_be_restored_alone() {
 fn a_glob_restores_what_it_matches() {
     let scene = Scene::rich();
     scene.create();
-    scene
-        .restoring("out")
-        .args(["--path", "state/credentials"])
-        .success();
+    scene.restoring("out").args(["--path", "state/credentials"]).success();
     let out = scene.path("out/state");
     assert_eq!(names(&out), ["credentials"]);
     Tree::read(&scene.state().join("credentials"))
@@ -154,17 +137,10 @@ fn one_file_comes_out_by_itself() {
     let scene = Scene::rich();
     scene.create();
     let memory = fs::read(scene.state().join("workspace/MEMORY.md")).unwrap();
-    let ran = scene
-        .with_key("extract")
-        .args(["workspace/main/MEMORY.md", "--stdout"])
-        .success();
+    let ran = scene.with_key("extract").args(["workspace/main/MEMORY.md", "--stdout"]).success();
     assert_eq!(ran.stdout, memory);
     fs::create_dir(scene.path("here")).unwrap();
-    scene
-        .with_key("extract")
-        .args(["workspace/main/MEMORY.md", "-C"])
-        .arg(scene.path("here"))
-        .success();
+    scene.with_key("extract").args(["workspace/main/MEMORY.md", "-C"]).arg(scene.path("here")).success();
     let extracted = support::scene::names(&scene.path("here"));
     assert_eq!(extracted, ["workspace"]);
     let copy = scene.path("here/workspace/main/MEMORY.md");
@@ -179,10 +155,7 @@ fn info_and_quick_verify_need_no_secret() {
     assert!(info.text().contains("not authenticated"), "{info}");
     let info = ocbak(["info", "--json"]).arg(scene.archive()).success();
     let public = info.json().to_string();
-    assert!(
-        !public.contains("openclaw.json") && !public.contains("/home"),
-        "{info}"
-    );
+    assert!(!public.contains("openclaw.json") && !public.contains("/home"), "{info}");
     ocbak(["verify", "--quick"]).arg(scene.archive()).success();
 }
 
@@ -196,18 +169,13 @@ fn the_archive_is_private_and_ordinary_for_tar() {
     assert_eq!(mode & 0o7777, 0o600);
     let python = "import sys, tarfile\nprint(*tarfile.open(sys.argv[1]).getnames(), sep='\\n')";
     let archive = scene.archive();
-    for (program, arguments) in [
-        ("tar", vec!["-tf"]),
-        ("bsdtar", vec!["-tf"]),
-        ("python3", vec!["-c", python]),
-    ] {
+    for (program, arguments) in
+        [("tar", vec!["-tf"]), ("bsdtar", vec!["-tf"]), ("python3", vec!["-c", python])]
+    {
         if !stock::have(&[program]) {
             continue;
         }
-        let listed = support::cli::Run::new(program)
-            .args(arguments)
-            .arg(&archive)
-            .success();
+        let listed = support::cli::Run::new(program).args(arguments).arg(&archive).success();
         let lines: Vec<_> = listed.text().lines().collect();
         assert_eq!(lines.first(), Some(&"ocbak/manifest.toml"), "{listed}");
         assert!(lines.contains(&"ocbak/state.tar.zst.age"), "{listed}");
@@ -235,40 +203,23 @@ fn stock_programs_recover_the_same_tree_with_the_passphrase() {
     }
     let scene = Scene::plain();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/passphrase.txt");
-    scene
-        .creation(&scene.archive())
-        .arg("--passphrase-file")
-        .arg(&fixture)
-        .success();
+    scene.creation(&scene.archive()).arg("--passphrase-file").arg(&fixture).success();
     let passphrase = fs::read_to_string(fixture).unwrap();
     let out = scene.path("stock");
-    stock::recover(
-        &scene.archive(),
-        &Secret::Passphrase(passphrase.trim_end()),
-        &out,
-    );
+    stock::recover(&scene.archive(), &Secret::Passphrase(passphrase.trim_end()), &out);
     assert_recovered(&scene, &out);
 }
 
 /// Expects the trees of both payloads beside the members that they came from.
 fn assert_recovered(scene: &Scene, out: &Path) {
     let out = out.join("ocbak");
-    let members: Vec<_> = names(&out)
-        .into_iter()
-        .filter(|name| out.join(name).is_file())
-        .collect();
+    let members: Vec<_> = names(&out).into_iter().filter(|name| out.join(name).is_file()).collect();
     let members: Vec<_> = members.iter().map(String::as_str).collect();
     let tolerance = Tolerance { xattrs: true };
     assert_unpacked(&scene.listing(), &BOTH, &out, &members, tolerance);
 }
 
-const SCENE_WITH_ARCHIVE: [&str; 5] = [
-    "backup.ocbak",
-    "home",
-    "key.txt",
-    "recipient.txt",
-    "stranger.txt",
-];
+const SCENE_WITH_ARCHIVE: [&str; 5] = ["backup.ocbak", "home", "key.txt", "recipient.txt", "stranger.txt"];
 
 const PRECIOUS: [&str; 17] = [
     "state",

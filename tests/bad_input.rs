@@ -16,13 +16,7 @@ fn other_files_are_named_for_what_they_are() {
     let scene = Scene::plain();
     let ark = [&b"OCBAK1"[..], &noise(200)].concat();
     let tar = scene.path("plain.tar");
-    Run::new("tar")
-        .arg("-cf")
-        .arg(&tar)
-        .arg("-C")
-        .arg(scene.home())
-        .arg("projects")
-        .success();
+    Run::new("tar").arg("-cf").arg(&tar).arg("-C").arg(scene.home()).arg("projects").success();
     let tar = fs::read(tar).unwrap();
     for (name, content, words) in [
         ("ark.ocbak", ark, "`OCBAK1` file of the openclaw-ark plugin"),
@@ -123,11 +117,7 @@ fn a_key_that_does_not_fit_is_exit_5() {
     let scene = Scene::plain();
     scene.create();
     for command in ["list", "verify"] {
-        let ran = ocbak([command])
-            .arg(scene.archive())
-            .arg("-i")
-            .arg(scene.path("stranger.txt"))
-            .code(5);
+        let ran = ocbak([command]).arg(scene.archive()).arg("-i").arg(scene.path("stranger.txt")).code(5);
         ran.fails_with(&["no key slot", "backup.ocbak"]);
     }
 }
@@ -136,15 +126,9 @@ fn a_key_that_does_not_fit_is_exit_5() {
 fn a_wrong_passphrase_is_exit_5_and_one_line() {
     let scene = Scene::plain();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/passphrase.txt");
-    scene
-        .creation(&scene.archive())
-        .arg("--passphrase-file")
-        .arg(fixture)
-        .success();
-    let ran = ocbak(["list"])
-        .arg(scene.archive())
-        .env("OCBAK_PASSPHRASE", "FAKE but not the right one")
-        .code(5);
+    scene.creation(&scene.archive()).arg("--passphrase-file").arg(fixture).success();
+    let ran =
+        ocbak(["list"]).arg(scene.archive()).env("OCBAK_PASSPHRASE", "FAKE but not the right one").code(5);
     ran.fails_with(&["no key slot", "passphrase"]);
     ran.hints("--identity");
 }

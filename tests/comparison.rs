@@ -16,11 +16,7 @@ use support::tree::{Tolerance, Tree};
 fn differences_after(change: impl FnOnce(&Path)) -> Vec<String> {
     let scene = Scene::rich();
     let copy = scene.path("copy");
-    Run::new("cp")
-        .arg("-a")
-        .arg(scene.home())
-        .arg(&copy)
-        .success();
+    Run::new("cp").arg("-a").arg(scene.home()).arg(&copy).success();
     change(&copy);
     // A directory's time changes with what is done in it; that is seen, and of no interest here.
     Tree::read(&scene.home())
@@ -94,8 +90,7 @@ fn a_time_that_is_off_by_a_nanosecond_is_seen() {
     let before = Tree::read(&scene.home());
     let file = fs::File::open(scene.home().join(".bashrc")).unwrap();
     let time = file.metadata().unwrap().modified().unwrap();
-    file.set_modified(time + std::time::Duration::from_nanos(1))
-        .unwrap();
+    file.set_modified(time + std::time::Duration::from_nanos(1)).unwrap();
     let found = before.differences(&Tree::read(&scene.home()), Tolerance::default());
     assert_seen(&found, &[".bashrc: mtime"]);
 }
@@ -106,15 +101,11 @@ fn a_lost_log_is_a_difference_and_a_consolidated_database_is_none() {
         let state = copy.join(".openclaw");
         // Opening and closing moves the log into the database.
         let connection = Connection::open(state.join(SHARED)).unwrap();
-        connection
-            .query_row("SELECT count(*) FROM cron_jobs", [], |_| Ok(()))
-            .unwrap();
+        connection.query_row("SELECT count(*) FROM cron_jobs", [], |_| Ok(())).unwrap();
         connection.close().unwrap();
         fs::remove_file(state.join(format!("{MAIN_AGENT}-wal"))).unwrap();
     });
-    let lost = found
-        .iter()
-        .filter(|line| line.contains("table `transcript_events`: 3 rows became 2"));
+    let lost = found.iter().filter(|line| line.contains("table `transcript_events`: 3 rows became 2"));
     assert_eq!(lost.count(), 1, "{found:#?}");
     assert!(!found.iter().any(|line| line.contains("cron_jobs")));
 }

@@ -27,13 +27,7 @@ fn a_rotten_slot_at_the_head_is_replaced_by_the_one_at_the_tail() {
     let listing = scene.listing();
     assert_warns(&scene.restoring("out").success(), &scene.archive());
     let both = ["state", "workspace"];
-    assert_unpacked(
-        &listing,
-        &both,
-        &scene.path("out"),
-        &[],
-        Tolerance::default(),
-    );
+    assert_unpacked(&listing, &both, &scene.path("out"), &[], Tolerance::default());
     assert_damaged(&scene);
 }
 
@@ -96,10 +90,7 @@ fn archive_with(change: impl FnOnce(&mut Vec<u8>)) -> Scene {
 /// Expects both kinds of `verify` to report damage.
 #[track_caller]
 fn assert_damaged(scene: &Scene) {
-    for run in [
-        scene.with_key("verify"),
-        ocbak(["verify", "--quick"]).arg(scene.archive()),
-    ] {
+    for run in [scene.with_key("verify"), ocbak(["verify", "--quick"]).arg(scene.archive())] {
         let ran = run.code(4);
         assert!(!ran.stderr.contains("panicked"), "{ran}");
     }
@@ -114,8 +105,5 @@ fn assert_warns(ran: &Ran, archive: &Path) {
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> usize {
-    bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
-        .unwrap()
+    bytes.windows(wanted.len()).position(|window| window == wanted).unwrap()
 }

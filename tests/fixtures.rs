@@ -22,28 +22,14 @@ fn fixtures() -> PathBuf {
 fn the_committed_home_is_what_the_generator_writes() {
     let scratch = tempfile::tempdir().unwrap();
     write_home(scratch.path());
-    let (committed, generated) = (
-        files(&fixtures().join("home-2026.9")),
-        files(scratch.path()),
-    );
-    assert_eq!(
-        committed.keys().collect::<Vec<_>>(),
-        generated.keys().collect::<Vec<_>>()
-    );
+    let (committed, generated) = (files(&fixtures().join("home-2026.9")), files(scratch.path()));
+    assert_eq!(committed.keys().collect::<Vec<_>>(), generated.keys().collect::<Vec<_>>());
     for (name, path) in &committed {
         let twin = &generated[name];
         if path.is_symlink() {
-            assert_eq!(
-                fs::read_link(path).unwrap(),
-                fs::read_link(twin).unwrap(),
-                "{name:?}"
-            );
+            assert_eq!(fs::read_link(path).unwrap(), fs::read_link(twin).unwrap(), "{name:?}");
         } else if sqlite::is_database(path) {
-            assert_eq!(
-                sqlite::differences(path, twin),
-                Vec::<String>::new(),
-                "{name:?}"
-            );
+            assert_eq!(sqlite::differences(path, twin), Vec::<String>::new(), "{name:?}");
         } else if sqlite::owner_of_side_file(path).is_none() {
             assert_eq!(fs::read(path).unwrap(), fs::read(twin).unwrap(), "{name:?}");
         }
@@ -53,10 +39,9 @@ fn the_committed_home_is_what_the_generator_writes() {
 #[test]
 fn some_rows_of_the_committed_databases_are_in_the_log_only() {
     let state = fixtures().join("home-2026.9/.openclaw");
-    for (database, table, text) in [
-        (SHARED, "cron_jobs", LOGGED_JOB),
-        (MAIN_AGENT, "transcript_events", LOGGED_EVENT),
-    ] {
+    for (database, table, text) in
+        [(SHARED, "cron_jobs", LOGGED_JOB), (MAIN_AGENT, "transcript_events", LOGGED_EVENT)]
+    {
         let database = state.join(database);
         assert!(sqlite::read(&database).has_text(table, text));
         assert!(!sqlite::read_without_log(&database).has_text(table, text));
@@ -66,10 +51,7 @@ fn some_rows_of_the_committed_databases_are_in_the_log_only() {
 
 #[test]
 fn the_fixtures_are_small() {
-    let bytes: u64 = files(&fixtures())
-        .values()
-        .map(|path| path.symlink_metadata().unwrap().len())
-        .sum();
+    let bytes: u64 = files(&fixtures()).values().map(|path| path.symlink_metadata().unwrap().len()).sum();
     assert!(bytes < 300 * 1024, "{bytes} bytes");
 }
 

@@ -26,11 +26,7 @@ fn an_existing_output_is_never_replaced() {
 #[test]
 fn standard_output_takes_an_archive() {
     let scene = Scene::plain();
-    let ran = scene
-        .creation(Path::new("-"))
-        .arg("--spool-dir")
-        .arg(scene.path(""))
-        .success();
+    let ran = scene.creation(Path::new("-")).arg("--spool-dir").arg(scene.path("")).success();
     fs::write(scene.archive(), &ran.stdout).unwrap();
     scene.with_key("verify").success();
     assert!(scene.listing().has("state/openclaw.json"));
@@ -47,8 +43,5 @@ fn a_directory_as_output_gets_a_dated_name() {
     // openclaw-default-2026-09-30T080000Z.ocbak, say.
     let stem = names[0].strip_suffix(".ocbak").unwrap();
     let time = stem.strip_prefix("openclaw-").unwrap();
-    assert!(
-        time.bytes().filter(u8::is_ascii_digit).count() >= 12,
-        "{time}"
-    );
+    assert!(time.bytes().filter(u8::is_ascii_digit).count() >= 12, "{time}");
 }

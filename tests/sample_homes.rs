@@ -31,15 +31,9 @@ fn a_home_of_2026_9_6_comes_out() {
     }
     let listing = scene.listing();
     for agent in ["main", "research", "ops"] {
-        assert!(
-            listing.has(&format!("workspace/{agent}/SOUL.md")),
-            "{agent}"
-        );
+        assert!(listing.has(&format!("workspace/{agent}/SOUL.md")), "{agent}");
     }
-    assert_eq!(
-        listing.payload("state").facts["openclaw_version"].as_str(),
-        Some("2026.9.6")
-    );
+    assert_eq!(listing.payload("state").facts["openclaw_version"].as_str(), Some("2026.9.6"));
 }
 
 #[test]
@@ -56,10 +50,7 @@ fn a_home_of_2026_3_13_comes_out() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|suffix| suffix == "jsonl") {
             let name = path.strip_prefix(scene.state()).unwrap().display();
-            assert!(
-                listing.has(&format!("state/{name}")),
-                "{name} is not stored"
-            );
+            assert!(listing.has(&format!("state/{name}")), "{name} is not stored");
         }
     }
 }
@@ -99,9 +90,7 @@ fn acceptance(scene: &Scene) {
 
 /// Unpacks a sample as the home of a scene.
 fn sample(name: &str) -> Option<Scene> {
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/openclaw")
-        .join(name);
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/openclaw").join(name);
     if !archive.exists() {
         stock::skip(&format!("no {}", archive.display()));
         return None;
@@ -111,12 +100,7 @@ fn sample(name: &str) -> Option<Scene> {
     }
     let scene = Scene::bare();
     fs::create_dir(scene.home()).unwrap();
-    Run::new("tar")
-        .args(["--zstd", "-xpf"])
-        .arg(archive)
-        .arg("-C")
-        .arg(scene.home())
-        .success();
+    Run::new("tar").args(["--zstd", "-xpf"]).arg(archive).arg("-C").arg(scene.home()).success();
     Some(scene)
 }
 

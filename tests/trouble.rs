@@ -58,11 +58,7 @@ fn an_unreadable_file_is_listed_and_the_rest_is_kept() {
     assert!(stderr.contains("telegram-allowFrom.json"), "{stderr}");
     let listing = scene.listing();
     let name = PathBuf::from("state/credentials/telegram-allowFrom.json");
-    assert!(
-        listing
-            .skipped()
-            .any(|(skipped, why)| skipped == &name && why == "unreadable")
-    );
+    assert!(listing.skipped().any(|(skipped, why)| skipped == &name && why == "unreadable"));
     assert!(listing.has("state/openclaw.json"));
     scene.with_key("verify").success();
 }
@@ -83,10 +79,8 @@ fn a_file_that_cannot_be_finished_leaves_nothing() {
 #[test]
 fn a_full_disk_is_said_and_leaves_nothing() {
     let mount = "mount -t tmpfs -o size=1m none \"$OUT\"";
-    let probe = Run::new("unshare")
-        .args(["-m", "bash", "-c", mount])
-        .env("OUT", Scene::bare().path(""))
-        .run();
+    let probe =
+        Run::new("unshare").args(["-m", "bash", "-c", mount]).env("OUT", Scene::bare().path("")).run();
     if probe.code != 0 {
         stock::skip("no small file system can be mounted here");
         return;
@@ -109,10 +103,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     assert_eq!(ran.code, 1, "{ran}");
     assert!(ran.stderr.contains("No space left"), "{ran}");
     // `ls` lists a remaining file on a line of its own.
-    let left = ran
-        .stderr
-        .lines()
-        .any(|line| line.starts_with("backup") || line.starts_with('.'));
+    let left = ran.stderr.lines().any(|line| line.starts_with("backup") || line.starts_with('.'));
     assert!(!left, "{ran}");
 }
 

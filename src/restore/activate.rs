@@ -25,19 +25,12 @@ pub(super) fn prepare(tree: &Tree, ground: &mut Moves<'_>) -> Result<Stage> {
     if is_there && (tree.inside || Directory::open(target)?.is_mount_point()?) {
         return inside();
     }
-    let around = target
-        .parent()
-        .ok_or_else(|| Error::invalid(format!("`{}` cannot be replaced", shown(target))))?;
-    match ground
-        .open_or_make(around)
-        .and_then(|parent| Stage::create(parent, target))
-    {
+    let around =
+        target.parent().ok_or_else(|| Error::invalid(format!("`{}` cannot be replaced", shown(target))))?;
+    match ground.open_or_make(around).and_then(|parent| Stage::create(parent, target)) {
         Err(Error::Io { source, .. })
             if is_there
-                && matches!(
-                    source.kind(),
-                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-                ) =>
+                && matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
         {
             inside()
         }
@@ -154,12 +147,7 @@ fn clear(tree: &Tree, stage: &Stage, keep: &mut Keep, moves: &mut Moves<'_>) -> 
 }
 
 /// Moves a live directory that is not restored from the old tree into the new one.
-fn stay(
-    old: &Rc<Directory>,
-    new: &Rc<Directory>,
-    place: &ArchivePath,
-    moves: &mut Moves<'_>,
-) -> Result<()> {
+fn stay(old: &Rc<Directory>, new: &Rc<Directory>, place: &ArchivePath, moves: &mut Moves<'_>) -> Result<()> {
     let Some(live) = old.look_below(place)? else {
         return Ok(());
     };

@@ -29,10 +29,7 @@ pub fn extract(
     directory: &Path,
     observer: &dyn Observer,
 ) -> Result<Restored> {
-    let indexes: Vec<Index> = archive
-        .roles()
-        .map(|role| archive.index(role))
-        .collect::<Result<_>>()?;
+    let indexes: Vec<Index> = archive.roles().map(|role| archive.index(role)).collect::<Result<_>>()?;
     let contents = plan::contents(&indexes);
     let layout = lay_out(&contents, paths, directory)?;
     run(&contents, &layout, &stamp(), observer, |payload| {
@@ -41,15 +38,9 @@ pub fn extract(
 }
 
 /// Lays out what is wanted; refuses early what is in the way, before gigabytes are read.
-pub(super) fn lay_out(
-    contents: &[Contents<'_>],
-    paths: &[ArchivePath],
-    directory: &Path,
-) -> Result<Layout> {
+pub(super) fn lay_out(contents: &[Contents<'_>], paths: &[ArchivePath], directory: &Path) -> Result<Layout> {
     let wanted = Wanted::Paths(paths.to_vec());
-    let layout = Layout::new(contents, &wanted, |_, _| {
-        Places::in_directory(contents, directory)
-    })?;
+    let layout = Layout::new(contents, &wanted, |_, _| Places::in_directory(contents, directory))?;
     for (content, picks) in contents.iter().zip(&layout.picks) {
         for number in picks.numbers() {
             let path = directory.join(as_path(content.entries[number].path.as_bytes()));

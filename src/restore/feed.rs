@@ -25,10 +25,7 @@ pub(super) struct Whole<'a> {
 
 impl<'a> Whole<'a> {
     pub(super) fn new(archive: &Archive, index: &'a Index, threads: usize) -> Result<Self> {
-        Ok(Self {
-            stream: archive.stream(index, threads)?,
-            number: 0,
-        })
+        Ok(Self { stream: archive.stream(index, threads)?, number: 0 })
     }
 }
 
@@ -36,10 +33,7 @@ impl Feed for Whole<'_> {
     fn next(&mut self) -> Result<Option<(usize, Vec<Xattr>)>> {
         let number = self.number;
         self.number += 1;
-        Ok(self
-            .stream
-            .next_entry()?
-            .map(|(_, xattrs)| (number, xattrs)))
+        Ok(self.stream.next_entry()?.map(|(_, xattrs)| (number, xattrs)))
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
@@ -58,12 +52,7 @@ pub(super) struct Chosen<'a> {
 
 impl<'a> Chosen<'a> {
     pub(super) fn new(archive: &'a Archive, index: &'a Index, numbers: Vec<usize>) -> Self {
-        Self {
-            archive,
-            index,
-            numbers: numbers.into_iter(),
-            content: None,
-        }
+        Self { archive, index, numbers: numbers.into_iter(), content: None }
     }
 }
 
@@ -85,9 +74,7 @@ impl Feed for Chosen<'_> {
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         self.content.as_mut().map_or(Ok(0), |content| {
-            content
-                .read(buffer)
-                .map_err(|source| Error::stream("read from the archive", source))
+            content.read(buffer).map_err(|source| Error::stream("read from the archive", source))
         })
     }
 }

@@ -88,10 +88,7 @@ impl<'a> Filling<'a> {
         Ok(totals)
     }
 
-    fn for_each(
-        &mut self,
-        mut make: impl FnMut(&mut Self, usize, usize) -> Result<()>,
-    ) -> Result<()> {
+    fn for_each(&mut self, mut make: impl FnMut(&mut Self, usize, usize) -> Result<()>) -> Result<()> {
         for (payload, picks) in self.layout.picks.iter().enumerate() {
             for number in picks.numbers() {
                 self.observer.check()?;
@@ -165,16 +162,12 @@ impl<'a> Filling<'a> {
     fn stage_for_name(&mut self, payload: usize, number: usize) -> Result<(usize, ArchivePath)> {
         let (tree, place) = self.stage(payload, number)?;
         let path = &self.entry(payload, number).path;
-        let place = place.ok_or_else(|| {
-            Error::malformed(format!("entry `{path}` takes the place of a directory"))
-        })?;
+        let place = place
+            .ok_or_else(|| Error::malformed(format!("entry `{path}` takes the place of a directory")))?;
         Ok((tree, place))
     }
 }
 
 fn facts(entry: &Entry) -> Facts {
-    Facts {
-        mode: entry.mode,
-        mtime: entry.mtime,
-    }
+    Facts { mode: entry.mode, mtime: entry.mtime }
 }

@@ -36,12 +36,7 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new(target: PathBuf, manner: Manner) -> Self {
-        Self {
-            target,
-            inside: manner == Manner::Add,
-            manner,
-            staying: Vec::new(),
-        }
+        Self { target, inside: manner == Manner::Add, manner, staying: Vec::new() }
     }
 }
 
@@ -98,11 +93,7 @@ impl Layout {
                     if let Node::File { size, .. } = entry.node {
                         bytes[payload][root] = bytes[payload][root].saturating_add(size);
                     }
-                    items.push(Item {
-                        payload,
-                        root,
-                        number,
-                    });
+                    items.push(Item { payload, root, number });
                 }
             }
         }
@@ -125,13 +116,7 @@ impl Layout {
                 }
             }
         }
-        let mut layout = Self {
-            trees,
-            picks,
-            roots: planned,
-            directories: Vec::new(),
-            places: roots,
-        };
+        let mut layout = Self { trees, picks, roots: planned, directories: Vec::new(), places: roots };
         layout.check(contents, items)?;
         Ok(layout)
     }
@@ -144,9 +129,7 @@ impl Layout {
         path: &ArchivePath,
     ) -> Result<(usize, Option<ArchivePath>)> {
         let root = root_of(content.source, path)?;
-        let rest = path
-            .relative_to(&content.source.roots[root].path)
-            .unwrap_or_default();
+        let rest = path.relative_to(&content.source.roots[root].path).unwrap_or_default();
         match &self.places[payload][root] {
             Some(placed) => Ok((placed.tree, joined(placed.prefix.as_ref(), rest)?)),
             None => Err(Error::invalid(format!("`{path}` has no place"))),
@@ -169,9 +152,7 @@ impl Layout {
                     return Err(Error::malformed(format!("entry `{one}` stands twice")));
                 }
                 if !(is_directory(before) && is_directory(item)) {
-                    return Err(Error::invalid(format!(
-                        "`{one}` and `{other}` go to the same place"
-                    )));
+                    return Err(Error::invalid(format!("`{one}` and `{other}` go to the same place")));
                 }
             }
             // Sorted as they are, all that lies below a name follows it at once.
@@ -189,34 +170,26 @@ impl Layout {
             }
             before = Some(item);
         }
-        self.directories = items
-            .iter()
-            .filter(|item| is_directory(item))
-            .map(|item| (item.payload, item.number))
-            .collect();
+        self.directories =
+            items.iter().filter(|item| is_directory(item)).map(|item| (item.payload, item.number)).collect();
         Ok(())
     }
 
     fn compare(&self, contents: &[Contents<'_>], one: &Item, other: &Item) -> Ordering {
-        self.tree(one).cmp(&self.tree(other)).then_with(|| {
-            self.components(contents, one)
-                .cmp(self.components(contents, other))
-        })
+        self.tree(one)
+            .cmp(&self.tree(other))
+            .then_with(|| self.components(contents, one).cmp(self.components(contents, other)))
     }
 
     fn is_below(&self, contents: &[Contents<'_>], item: &Item, leaf: &Item) -> bool {
         let mut components = self.components(contents, item);
         self.tree(item) == self.tree(leaf)
-            && self
-                .components(contents, leaf)
-                .all(|component| components.next() == Some(component))
+            && self.components(contents, leaf).all(|component| components.next() == Some(component))
             && components.next().is_some()
     }
 
     fn tree(&self, item: &Item) -> Option<usize> {
-        self.places[item.payload][item.root]
-            .as_ref()
-            .map(|placed| placed.tree)
+        self.places[item.payload][item.root].as_ref().map(|placed| placed.tree)
     }
 
     fn components<'a>(
@@ -229,13 +202,11 @@ impl Layout {
             .path
             .relative_to(&content.source.roots[item.root].path)
             .unwrap_or_default();
-        let prefix = self.places[item.payload][item.root]
-            .as_ref()
-            .and_then(|placed| placed.prefix.as_ref());
-        prefix.into_iter().flat_map(ArchivePath::components).chain(
-            rest.split(|&byte| byte == b'/')
-                .filter(|part| !part.is_empty()),
-        )
+        let prefix = self.places[item.payload][item.root].as_ref().and_then(|placed| placed.prefix.as_ref());
+        prefix
+            .into_iter()
+            .flat_map(ArchivePath::components)
+            .chain(rest.split(|&byte| byte == b'/').filter(|part| !part.is_empty()))
     }
 }
 

@@ -48,9 +48,7 @@ pub(super) fn as_path(bytes: &[u8]) -> &Path {
 pub(super) fn absolute(root: &Root) -> Result<PathBuf> {
     let path = as_path(&root.source);
     let is_clean = path.is_absolute()
-        && path
-            .components()
-            .all(|component| matches!(component, Component::RootDir | Component::Normal(_)));
+        && path.components().all(|component| matches!(component, Component::RootDir | Component::Normal(_)));
     if is_clean && !root.source.contains(&0) {
         // Without repeated or trailing slashes.
         Ok(path.components().collect())
@@ -70,10 +68,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf> {
         Ok(resolved) => Ok(resolved),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if fs::symlink_metadata(&path).is_ok() {
-                return Err(Error::invalid(format!(
-                    "`{}` is a symbolic link to nothing",
-                    shown(&path)
-                )));
+                return Err(Error::invalid(format!("`{}` is a symbolic link to nothing", shown(&path))));
             }
             match (path.parent(), path.file_name()) {
                 (Some(parent), Some(name)) => Ok(resolve(parent)?.join(name)),

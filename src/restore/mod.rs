@@ -60,21 +60,10 @@ pub struct Restored {
 /// Those of reading the archive; `Io` naming the file that could not be made; `AlreadyExists`
 /// or `Invalid` where the target changed since the plan; `Interrupted`. After an error the
 /// targets are as they were.
-pub fn restore(
-    archive: &Archive,
-    plan: &Plan,
-    threads: usize,
-    observer: &dyn Observer,
-) -> Result<Restored> {
+pub fn restore(archive: &Archive, plan: &Plan, threads: usize, observer: &dyn Observer) -> Result<Restored> {
     let contents = plan::contents(plan.indexes());
     run(&contents, plan.layout(), &stamp(), observer, |payload| {
-        feed(
-            archive,
-            &plan.indexes()[payload],
-            plan.layout(),
-            payload,
-            threads,
-        )
+        feed(archive, &plan.indexes()[payload], plan.layout(), payload, threads)
     })
 }
 
@@ -117,21 +106,11 @@ fn run<'f>(
     for tree in &layout.trees {
         stages.push(activate::prepare(tree, &mut ground)?);
     }
-    let mut filling = Filling {
-        contents,
-        layout,
-        observer,
-        stages,
-        current: 0,
-    };
+    let mut filling = Filling { contents, layout, observer, stages, current: 0 };
     let Totals { entries, bytes } = filling.fill(feeds)?;
     let mut stages = filling.stages;
     let roots = root_facts(contents, layout)?;
-    let mut restored = Restored {
-        entries,
-        bytes,
-        ..Restored::default()
-    };
+    let mut restored = Restored { entries, bytes, ..Restored::default() };
     let mut moves = Moves::new(observer);
     for ((tree, stage), root) in layout.trees.iter().zip(&mut stages).zip(&roots) {
         observer.check()?;
@@ -148,8 +127,7 @@ fn run<'f>(
         let parent = stage.parent.clone();
         // What is left of a stage that was emptied into its target goes now.
         drop(stage);
-        if let (Manner::Swap, Some(root), true) = (tree.manner, root, parent.path() == tree.target)
-        {
+        if let (Manner::Swap, Some(root), true) = (tree.manner, root, parent.path() == tree.target) {
             // Too late to fail: everything is in its place.
             if let Err(error) = parent.set_mtime(root.mtime) {
                 restored.notes.push(error.to_string());
@@ -165,10 +143,7 @@ fn root_facts(contents: &[Contents<'_>], layout: &Layout) -> Result<Vec<Option<F
     for &(payload, number) in &layout.directories {
         let entry = &contents[payload].entries[number];
         if let (tree, None) = layout.place(&contents[payload], payload, &entry.path)? {
-            roots[tree] = Some(Facts {
-                mode: entry.mode,
-                mtime: entry.mtime,
-            });
+            roots[tree] = Some(Facts { mode: entry.mode, mtime: entry.mtime });
         }
     }
     Ok(roots)

@@ -21,28 +21,14 @@ pub(super) struct Moves<'a> {
 }
 
 enum Step {
-    Renamed {
-        from: Rc<Directory>,
-        place: ArchivePath,
-        to: Rc<Directory>,
-        to_place: ArchivePath,
-    },
-    Made {
-        directory: Rc<Directory>,
-        place: ArchivePath,
-    },
-    Mode {
-        directory: Rc<Directory>,
-        mode: Mode,
-    },
+    Renamed { from: Rc<Directory>, place: ArchivePath, to: Rc<Directory>, to_place: ArchivePath },
+    Made { directory: Rc<Directory>, place: ArchivePath },
+    Mode { directory: Rc<Directory>, mode: Mode },
 }
 
 impl<'a> Moves<'a> {
     pub(super) fn new(observer: &'a dyn Observer) -> Self {
-        Self {
-            done: Vec::new(),
-            observer,
-        }
+        Self { done: Vec::new(), observer }
     }
 
     /// All is well: nothing will be taken back.
@@ -118,10 +104,7 @@ impl<'a> Moves<'a> {
     pub(super) fn set_mode(&mut self, directory: &Rc<Directory>, mode: Mode) -> Result<()> {
         let before = directory.mode()?;
         directory.set_mode(mode)?;
-        self.done.push(Step::Mode {
-            directory: directory.clone(),
-            mode: before,
-        });
+        self.done.push(Step::Mode { directory: directory.clone(), mode: before });
         Ok(())
     }
 
@@ -167,16 +150,9 @@ impl<'a> Moves<'a> {
         Ok(())
     }
 
-    fn put_away(
-        &mut self,
-        live: &Rc<Directory>,
-        place: &ArchivePath,
-        keep: Option<&mut Keep>,
-    ) -> Result<()> {
+    fn put_away(&mut self, live: &Rc<Directory>, place: &ArchivePath, keep: Option<&mut Keep>) -> Result<()> {
         let Some(keep) = keep else {
-            return Err(Error::AlreadyExists {
-                path: live.path_of(place),
-            });
+            return Err(Error::AlreadyExists { path: live.path_of(place) });
         };
         let kept = keep.make(self)?;
         self.make_parents(&kept, place)?;
@@ -199,10 +175,7 @@ impl<'a> Moves<'a> {
     }
 
     fn made(&mut self, directory: &Rc<Directory>, place: &ArchivePath) {
-        self.done.push(Step::Made {
-            directory: directory.clone(),
-            place: place.clone(),
-        });
+        self.done.push(Step::Made { directory: directory.clone(), place: place.clone() });
     }
 }
 
@@ -210,8 +183,7 @@ impl Drop for Moves<'_> {
     fn drop(&mut self) {
         while let Some(step) = self.done.pop() {
             if let Err(error) = step.take_back() {
-                self.observer
-                    .warn(&format!("could not be taken back: {error}"));
+                self.observer.warn(&format!("could not be taken back: {error}"));
             }
         }
     }
@@ -220,19 +192,14 @@ impl Drop for Moves<'_> {
 impl Step {
     fn take_back(&self) -> Result<()> {
         match self {
-            Self::Renamed {
-                from,
-                place,
-                to,
-                to_place,
-            } => to.walk(to_place.parent().as_ref())?.rename(
+            Self::Renamed { from, place, to, to_place } => to.walk(to_place.parent().as_ref())?.rename(
                 to_place.file_name(),
                 &from.walk(place.parent().as_ref())?,
                 place.file_name(),
             ),
-            Self::Made { directory, place } => directory
-                .walk(place.parent().as_ref())?
-                .remove(place.file_name()),
+            Self::Made { directory, place } => {
+                directory.walk(place.parent().as_ref())?.remove(place.file_name())
+            }
             Self::Mode { directory, mode } => directory.set_mode(*mode),
         }
     }
@@ -253,11 +220,7 @@ impl Keep {
     pub(super) fn new(home: Rc<Directory>, name: &[u8], stamp: &str) -> Self {
         // Leaves room for the rest in a name of 255 bytes.
         let name = &name[..name.len().min(200)];
-        Self {
-            home,
-            base: [name, Self::INSIDE, stamp.as_bytes()].concat(),
-            made: None,
-        }
+        Self { home, base: [name, Self::INSIDE, stamp.as_bytes()].concat(), made: None }
     }
 
     /// Returns the first name of its kind that is free.

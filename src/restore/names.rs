@@ -77,21 +77,12 @@ mod tests {
     use crate::path::ArchivePath;
 
     fn collide(folding: Folding, names: &[&str]) -> bool {
-        let names: Vec<_> = names
-            .iter()
-            .map(|name| ArchivePath::parse(name.as_bytes()).unwrap())
-            .collect();
+        let names: Vec<_> = names.iter().map(|name| ArchivePath::parse(name.as_bytes()).unwrap()).collect();
         folding.collision(names.iter()).is_some()
     }
 
-    const CASE: Folding = Folding {
-        case: true,
-        normalization: false,
-    };
-    const BOTH: Folding = Folding {
-        case: true,
-        normalization: true,
-    };
+    const CASE: Folding = Folding { case: true, normalization: false };
+    const BOTH: Folding = Folding { case: true, normalization: true };
 
     #[test]
     fn case_fold_collision() {

@@ -27,18 +27,12 @@ impl Places {
         match fs::read_dir(&target) {
             Ok(mut names) => {
                 if names.next().is_some() {
-                    return Err(Error::invalid(format!(
-                        "`{}` exists and is not empty",
-                        shown(directory)
-                    )));
+                    return Err(Error::invalid(format!("`{}` exists and is not empty", shown(directory))));
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
-                return Err(Error::invalid(format!(
-                    "`{}` exists and is not a directory",
-                    shown(directory)
-                )));
+                return Err(Error::invalid(format!("`{}` exists and is not a directory", shown(directory))));
             }
             Err(error) => return Err(Error::io("list", directory, error)),
         }
@@ -47,30 +41,18 @@ impl Places {
 
     /// Puts every root under its own name in a directory that exists, beside what is there.
     pub(super) fn in_directory(contents: &[Contents<'_>], directory: &Path) -> Result<Self> {
-        let target =
-            fs::canonicalize(directory).map_err(|error| Error::io("open", directory, error))?;
+        let target = fs::canonicalize(directory).map_err(|error| Error::io("open", directory, error))?;
         if !target.is_dir() {
-            return Err(Error::invalid(format!(
-                "`{}` is not a directory",
-                shown(directory)
-            )));
+            return Err(Error::invalid(format!("`{}` is not a directory", shown(directory))));
         }
         Ok(Self::in_one(contents, Tree::new(target, Manner::Add)))
     }
 
     fn in_one(contents: &[Contents<'_>], tree: Tree) -> Self {
-        let place = |root: &Root| {
-            Some(Placed {
-                tree: 0,
-                prefix: Some(root.path.clone()),
-            })
-        };
+        let place = |root: &Root| Some(Placed { tree: 0, prefix: Some(root.path.clone()) });
         Self {
             trees: vec![tree],
-            roots: contents
-                .iter()
-                .map(|content| content.source.roots.iter().map(place).collect())
-                .collect(),
+            roots: contents.iter().map(|content| content.source.roots.iter().map(place).collect()).collect(),
         }
     }
 
@@ -102,18 +84,12 @@ impl Places {
         });
         let mut layout = Self {
             trees: Vec::new(),
-            roots: contents
-                .iter()
-                .map(|content| vec![None; content.source.roots.len()])
-                .collect(),
+            roots: contents.iter().map(|content| vec![None; content.source.roots.len()]).collect(),
         };
         let mut wholes: Vec<Enclosing<'_>> = Vec::new();
         let mut staying = Vec::new();
         for (source, payload, number, kind) in found {
-            let enclosing = wholes
-                .iter()
-                .rev()
-                .find(|whole| source.starts_with(&whole.source));
+            let enclosing = wholes.iter().rev().find(|whole| source.starts_with(&whole.source));
             let outcome = match enclosing {
                 Some(outer) if is_mounted(&source) => {
                     staying.push((outer.placed.tree, outer.place_of(&source)?));
@@ -163,9 +139,7 @@ impl Places {
                 tree
             }
             (_, None) => {
-                return Err(Error::invalid(
-                    "a root of the file system cannot be replaced",
-                ));
+                return Err(Error::invalid("a root of the file system cannot be replaced"));
             }
         });
         Ok(Placed { tree, prefix })
@@ -183,22 +157,13 @@ impl Places {
     ) -> Result<()> {
         let left_out = others.iter().flat_map(|source| &source.roots);
         // One that could not be read when the archive was made has no entries.
-        let empty = contents
-            .iter()
-            .zip(&self.roots)
-            .flat_map(|(content, places)| {
-                let roots = content.source.roots.iter().zip(places);
-                roots
-                    .filter(|(_, place)| place.is_none())
-                    .map(|(root, _)| root)
-            });
+        let empty = contents.iter().zip(&self.roots).flat_map(|(content, places)| {
+            let roots = content.source.roots.iter().zip(places);
+            roots.filter(|(_, place)| place.is_none()).map(|(root, _)| root)
+        });
         for root in left_out.chain(empty) {
             let source = absolute(root)?;
-            if let Some(outer) = wholes
-                .iter()
-                .rev()
-                .find(|whole| source.starts_with(&whole.source))
-            {
+            if let Some(outer) = wholes.iter().rev().find(|whole| source.starts_with(&whole.source)) {
                 staying.push((outer.placed.tree, outer.place_of(&source)?));
             }
         }
@@ -207,10 +172,7 @@ impl Places {
                 if let (SkipReason::Root, Some(rest)) =
                     (skipped.why, skipped.path.relative_to(&outer.root.path))
                 {
-                    staying.push((
-                        outer.placed.tree,
-                        joined(outer.placed.prefix.as_ref(), rest)?,
-                    ));
+                    staying.push((outer.placed.tree, joined(outer.placed.prefix.as_ref(), rest)?));
                 }
             }
         }
@@ -220,11 +182,7 @@ impl Places {
         for (tree, place) in staying {
             let Some(place) = place else { continue };
             let is_restored = restored.iter().any(|placed| {
-                placed.tree == tree
-                    && placed
-                        .prefix
-                        .as_ref()
-                        .is_some_and(|prefix| place.starts_with(prefix))
+                placed.tree == tree && placed.prefix.as_ref().is_some_and(|prefix| place.starts_with(prefix))
             });
             let tree = &mut self.trees[tree];
             let is_inside = tree.staying.iter().any(|outer| place.starts_with(outer));
@@ -258,9 +216,7 @@ impl Kind {
         let entry = content.entries.iter().find(|entry| entry.path == root.path);
         let word = root.path.components().next();
         match entry.map(|entry| &entry.node) {
-            Some(Node::Directory)
-                if whole && matches!(word, Some(b"state" | b"agent" | b"workspace")) =>
-            {
+            Some(Node::Directory) if whole && matches!(word, Some(b"state" | b"agent" | b"workspace")) => {
                 Self::Whole
             }
             Some(Node::Directory) | None => Self::Names,
@@ -284,12 +240,7 @@ enum Enclosed {
 
 impl Enclosing<'_> {
     /// Places a root whose source lies below this one's.
-    fn enclose(
-        &self,
-        source: &Path,
-        contents: &[Contents<'_>],
-        picks: &[Picks],
-    ) -> Result<Enclosed> {
+    fn enclose(&self, source: &Path, contents: &[Contents<'_>], picks: &[Picks]) -> Result<Enclosed> {
         let entries = contents[self.payload].entries;
         let Some(below) = below(source, &self.source)? else {
             return Ok(Enclosed::Within(self.placed.clone()));
@@ -297,28 +248,20 @@ impl Enclosing<'_> {
         // Where this root holds a link on the way, the other root lies at the link's end.
         let mut way = Some(self.root.path.join(below.as_bytes())?);
         while let Some(name) = way {
-            if let Some(Entry {
-                node: Node::Symlink { target },
-                ..
-            }) = entries
+            if let Some(Entry { node: Node::Symlink { target }, .. }) = entries
                 .iter()
                 .enumerate()
                 .find(|(number, entry)| entry.path == name && picks[self.payload].contains(*number))
                 .map(|(_, entry)| entry)
             {
-                let link = self.source.join(as_path(
-                    name.relative_to(&self.root.path).unwrap_or_default(),
-                ));
+                let link = self.source.join(as_path(name.relative_to(&self.root.path).unwrap_or_default()));
                 let rest = source.strip_prefix(&link).unwrap_or(Path::new(""));
                 let end = link.parent().unwrap_or(&link).join(as_path(target));
                 return Ok(Enclosed::At(without_dots(&end.join(rest))));
             }
             way = name.parent().filter(|parent| *parent != self.root.path);
         }
-        Ok(Enclosed::Within(Placed {
-            tree: self.placed.tree,
-            prefix: self.place_of(source)?,
-        }))
+        Ok(Enclosed::Within(Placed { tree: self.placed.tree, prefix: self.place_of(source)? }))
     }
 
     fn place_of(&self, source: &Path) -> Result<Option<ArchivePath>> {

@@ -75,11 +75,7 @@ impl Plan {
             });
         }
         let layout = lay_out(&contents(&indexes), &others, &wanted, target)?;
-        Ok(Self {
-            warnings: warnings(&indexes, &layout),
-            indexes,
-            layout,
-        })
+        Ok(Self { warnings: warnings(&indexes, &layout), indexes, layout })
     }
 
     /// What happens with each root of which something is wanted.
@@ -106,17 +102,8 @@ impl Plan {
 /// Takes what a plan needs from indexes.
 pub(super) fn contents(indexes: &[Index]) -> Vec<Contents<'_>> {
     let content = |index| {
-        let Index {
-            source,
-            entries,
-            skipped,
-            ..
-        }: &Index = index;
-        Contents {
-            source,
-            entries,
-            skipped,
-        }
+        let Index { source, entries, skipped, .. }: &Index = index;
+        Contents { source, entries, skipped }
     };
     indexes.iter().map(content).collect()
 }
@@ -141,10 +128,7 @@ pub(super) fn lay_out(
 
 /// Refuses to put back in place what comes from another place: paths in it would be wrong.
 fn check_home(source: &Source, home: &Path, state_dir: &Path) -> Result<()> {
-    let targets = [
-        ("home", "home directory", home),
-        ("state_dir", "state directory", state_dir),
-    ];
+    let targets = [("home", "home directory", home), ("state_dir", "state directory", state_dir)];
     for (fact, what, target) in targets {
         if let Some(recorded) = source.facts.get(fact)
             && !is_same_place(Path::new(recorded), target)
@@ -164,9 +148,7 @@ fn warnings(indexes: &[Index], layout: &Layout) -> Vec<String> {
     let mut warnings = Vec::new();
     for (index, picks) in indexes.iter().zip(&layout.picks) {
         for noted in &index.noted {
-            let entry = index
-                .entries
-                .binary_search_by(|entry| entry.path.cmp(&noted.path));
+            let entry = index.entries.binary_search_by(|entry| entry.path.cmp(&noted.path));
             if noted.why.needs_attention() && entry.is_ok_and(|number| picks.contains(number)) {
                 warnings.push(format!("`{}` in the archive: {}", noted.path, noted.detail));
             }

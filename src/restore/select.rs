@@ -20,10 +20,7 @@ pub struct Selection {
 
 impl Default for Selection {
     fn default() -> Self {
-        Self {
-            roles: Role::ALL.to_vec(),
-            globs: Vec::new(),
-        }
+        Self { roles: Role::ALL.to_vec(), globs: Vec::new() }
     }
 }
 
@@ -44,16 +41,10 @@ impl Wanted {
             let matcher = GlobBuilder::new(glob.trim_end_matches('/'))
                 .literal_separator(true)
                 .build()
-                .map_err(|error| {
-                    Error::invalid(format!("`{glob}` is no pattern: {}", error.kind()))
-                })?;
+                .map_err(|error| Error::invalid(format!("`{glob}` is no pattern: {}", error.kind())))?;
             Ok((glob.clone(), matcher.compile_matcher()))
         };
-        globs
-            .iter()
-            .map(parse)
-            .collect::<Result<_>>()
-            .map(Self::Globs)
+        globs.iter().map(parse).collect::<Result<_>>().map(Self::Globs)
     }
 
     /// Picks from the entries of all payloads.
@@ -65,10 +56,7 @@ impl Wanted {
         let mut met = vec![false; self.wishes()];
         let mut all = Vec::with_capacity(payloads.len());
         for entries in payloads {
-            let picked = entries
-                .iter()
-                .map(|entry| self.wants(&entry.path, &mut met))
-                .collect();
+            let picked = entries.iter().map(|entry| self.wants(&entry.path, &mut met)).collect();
             all.push(Picks::new(entries, picked)?);
         }
         match met.iter().position(|met| !met) {
@@ -149,11 +137,7 @@ impl Picks {
                 }
             }
         }
-        Ok(Self {
-            picked,
-            files,
-            stand_ins,
-        })
+        Ok(Self { picked, files, stand_ins })
     }
 
     /// Tells whether an entry is to be made.
@@ -168,11 +152,7 @@ impl Picks {
 
     /// Returns the entry that the content of file `number` is made as.
     pub(super) fn made_as(&self, number: usize) -> Option<usize> {
-        if self.picked[number] {
-            Some(number)
-        } else {
-            self.stand_ins.get(&number).copied()
-        }
+        if self.picked[number] { Some(number) } else { self.stand_ins.get(&number).copied() }
     }
 
     /// Returns the entry that hard link `number` is to be linked to; `None` where it is the
@@ -225,11 +205,8 @@ fn resolve_hardlinks(entries: &[Entry]) -> Result<HashMap<usize, usize>> {
 }
 
 fn pick_parents(entries: &[Entry], picked: &mut [bool]) {
-    let numbers: HashMap<&[u8], usize> = entries
-        .iter()
-        .enumerate()
-        .map(|(number, entry)| (entry.path.as_bytes(), number))
-        .collect();
+    let numbers: HashMap<&[u8], usize> =
+        entries.iter().enumerate().map(|(number, entry)| (entry.path.as_bytes(), number)).collect();
     for number in 0..entries.len() {
         if !picked[number] {
             continue;

@@ -13,9 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{
-    AtFlags, Mode, XattrFlags, fchmod, fsetxattr, futimens, linkat, symlinkat, utimensat,
-};
+use rustix::fs::{AtFlags, Mode, XattrFlags, fchmod, fsetxattr, futimens, linkat, symlinkat, utimensat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -64,8 +62,7 @@ impl Stage {
     /// Makes an empty stage in `parent` whose content is meant for `target`.
     pub(super) fn create(parent: Rc<Directory>, target: &Path) -> Result<Self> {
         let mut random = [0; 8];
-        getrandom::fill(&mut random)
-            .map_err(|error| Error::stream("get random bytes", error.into()))?;
+        getrandom::fill(&mut random).map_err(|error| Error::stream("get random bytes", error.into()))?;
         let target_name = target.file_name().unwrap_or_default().as_encoded_bytes();
         // Leaves room for the rest in a name of 255 bytes.
         let target_name = &target_name[..target_name.len().min(200)];
@@ -77,22 +74,11 @@ impl Stage {
         };
         parent.make(name.as_bytes())?;
         let root = parent.enter(name.as_bytes())?.called(target.to_owned());
-        Ok(Self {
-            parent,
-            name,
-            root: Rc::new(root),
-            open: Vec::new(),
-            deep: None,
-            notes: Vec::new(),
-        })
+        Ok(Self { parent, name, root: Rc::new(root), open: Vec::new(), deep: None, notes: Vec::new() })
     }
 
     /// Makes a directory, and those above it.
-    pub(super) fn directory(
-        &mut self,
-        place: Option<&ArchivePath>,
-        xattrs: &[Xattr],
-    ) -> Result<()> {
+    pub(super) fn directory(&mut self, place: Option<&ArchivePath>, xattrs: &[Xattr]) -> Result<()> {
         let directory = self.enter(place)?;
         let notes = set_xattrs(&directory.fd, xattrs, directory.path());
         self.notes.extend(notes);
@@ -112,12 +98,10 @@ impl Stage {
         let directory = self.enter(place.parent().as_ref())?;
         let file = directory.create_file(place.file_name())?;
         let path = directory.path().join(shown(place.file_name()));
-        copier
-            .copy(feed, size, &file)
-            .map_err(|failure| match failure {
-                Failure::Source(error) => error,
-                Failure::Sink(source) => Error::io("write", &path, source),
-            })?;
+        copier.copy(feed, size, &file).map_err(|failure| match failure {
+            Failure::Source(error) => error,
+            Failure::Sink(source) => Error::io("write", &path, source),
+        })?;
         let notes = set_xattrs(&file, xattrs, &path);
         self.notes.extend(notes);
         self.finish_file(&file, facts, &path)
@@ -141,8 +125,7 @@ impl Stage {
                 let mut content = source.open_file(from_name)?;
                 let mut file = directory.create_file(name)?;
                 let path = directory.path().join(shown(name));
-                io::copy(&mut content, &mut file)
-                    .map_err(|error| Error::io("write", &path, error))?;
+                io::copy(&mut content, &mut file).map_err(|error| Error::io("write", &path, error))?;
                 self.note(&path, "is a copy: the file system cannot link it");
                 self.finish_file(&file, facts, &path)
             }
@@ -151,31 +134,16 @@ impl Stage {
     }
 
     /// Makes a symbolic link; what it points to is nobody's business here.
-    pub(super) fn symlink(
-        &mut self,
-        place: &ArchivePath,
-        target: &[u8],
-        mtime: Mtime,
-    ) -> Result<()> {
+    pub(super) fn symlink(&mut self, place: &ArchivePath, target: &[u8], mtime: Mtime) -> Result<()> {
         let directory = self.enter(place.parent().as_ref())?;
         let name = place.file_name();
-        symlinkat(target, &directory.fd, name)
-            .map_err(|errno| directory.error("create", name, errno))?;
-        utimensat(
-            &directory.fd,
-            name,
-            &modified(mtime),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .map_err(|errno| directory.error("set the time of", name, errno))
+        symlinkat(target, &directory.fd, name).map_err(|errno| directory.error("create", name, errno))?;
+        utimensat(&directory.fd, name, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| directory.error("set the time of", name, errno))
     }
 
     /// Gives a directory its mode and time: to be called for the deepest first.
-    pub(super) fn finish_directory(
-        &mut self,
-        place: Option<&ArchivePath>,
-        facts: Facts,
-    ) -> Result<()> {
+    pub(super) fn finish_directory(&mut self, place: Option<&ArchivePath>, facts: Facts) -> Result<()> {
         let directory = self.enter(place)?;
         directory.set_mode(facts.directory_mode())?;
         directory.set_mtime(facts.mtime)?;
@@ -223,8 +191,7 @@ impl Stage {
 
     fn finish_file(&mut self, file: &std::fs::File, facts: Facts, path: &Path) -> Result<()> {
         let mode = facts.mode & FILE_BITS;
-        fchmod(file, raw_mode(mode))
-            .map_err(|errno| Error::io("set the mode of", path, errno.into()))?;
+        fchmod(file, raw_mode(mode)).map_err(|errno| Error::io("set the mode of", path, errno.into()))?;
         if mode != facts.mode {
             self.note(path, "was setuid, setgid or sticky, which was dropped");
         }
@@ -249,12 +216,8 @@ impl Stage {
     fn enter(&mut self, place: Option<&ArchivePath>) -> Result<&Directory> {
         let components: Vec<&[u8]> = place.iter().flat_map(|place| place.components()).collect();
         let held = components.len().min(OPEN_DIRECTORIES);
-        let common = self
-            .open
-            .iter()
-            .zip(&components)
-            .take_while(|((open, _), component)| open == *component)
-            .count();
+        let common =
+            self.open.iter().zip(&components).take_while(|((open, _), component)| open == *component).count();
         self.open.truncate(common);
         for &component in &components[common..held] {
             let (directory, _) = self.top().enter_or_make(component)?;
@@ -286,9 +249,7 @@ impl Stage {
     }
 
     fn top(&self) -> &Directory {
-        self.open
-            .last()
-            .map_or(&*self.root, |(_, directory)| directory)
+        self.open.last().map_or(&*self.root, |(_, directory)| directory)
     }
 
     fn note(&mut self, path: &Path, what: &str) {
@@ -317,10 +278,7 @@ fn set_xattrs(file: impl std::os::fd::AsFd, xattrs: &[Xattr], path: &Path) -> Ve
             ));
         } else if let Err(errno) = fsetxattr(&file, name.as_str(), value, XattrFlags::empty()) {
             let error = io::Error::from(errno);
-            notes.push(remark(
-                path,
-                &format!("attribute `{name_shown}` was not set: {error}"),
-            ));
+            notes.push(remark(path, &format!("attribute `{name_shown}` was not set: {error}")));
         }
     }
     notes

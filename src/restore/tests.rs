@@ -45,13 +45,7 @@ impl Payload {
                 agents: Vec::new(),
             })
             .collect();
-        Self {
-            source: Source {
-                roots,
-                ..Source::default()
-            },
-            ..Self::default()
-        }
+        Self { source: Source { roots, ..Source::default() }, ..Self::default() }
     }
 
     /// A state payload with nothing but its root.
@@ -77,10 +71,7 @@ impl Payload {
     }
 
     fn file(self, name: impl AsRef<[u8]>, content: &[u8]) -> Self {
-        let node = Node::File {
-            size: content.len() as u64,
-            sha256: [0; 32],
-        };
+        let node = Node::File { size: content.len() as u64, sha256: [0; 32] };
         self.node(name, 0o600, node, content)
     }
 
@@ -102,27 +93,17 @@ impl Payload {
 
     /// Gives the last entry another time.
     fn mtime(mut self, seconds: i64, nanoseconds: u32) -> Self {
-        self.entries.last_mut().unwrap().mtime = Mtime {
-            seconds,
-            nanoseconds,
-        };
+        self.entries.last_mut().unwrap().mtime = Mtime { seconds, nanoseconds };
         self
     }
 
     fn xattr(mut self, name: &str, value: &[u8]) -> Self {
-        self.xattrs.last_mut().unwrap().push(Xattr {
-            name: name.to_owned(),
-            value: value.to_vec(),
-        });
+        self.xattrs.last_mut().unwrap().push(Xattr { name: name.to_owned(), value: value.to_vec() });
         self
     }
 
     fn skipped_root(mut self, name: &str) -> Self {
-        self.skipped.push(Skipped {
-            path: path(name),
-            why: SkipReason::Root,
-            detail: String::new(),
-        });
+        self.skipped.push(Skipped { path: path(name), why: SkipReason::Root, detail: String::new() });
         self
     }
 
@@ -133,11 +114,7 @@ impl Payload {
     }
 
     fn contents(&self) -> Contents<'_> {
-        Contents {
-            source: &self.source,
-            entries: &self.entries,
-            skipped: &self.skipped,
-        }
+        Contents { source: &self.source, entries: &self.entries, skipped: &self.skipped }
     }
 }
 
@@ -183,13 +160,7 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn new(payloads: &'a [Payload]) -> Self {
-        Self {
-            payloads,
-            others: Vec::new(),
-            globs: Vec::new(),
-            inside: false,
-            observer: &Silent,
-        }
+        Self { payloads, others: Vec::new(), globs: Vec::new(), inside: false, observer: &Silent }
     }
 
     fn glob(mut self, glob: &str) -> Self {
@@ -213,10 +184,7 @@ impl<'a> Job<'a> {
     }
 
     fn in_place(&self, home: &Path) -> Result<Restored> {
-        let target = Target::Original {
-            home: home.to_owned(),
-            state_dir: home.join(".openclaw"),
-        };
+        let target = Target::Original { home: home.to_owned(), state_dir: home.join(".openclaw") };
         self.run(&self.layout(&target)?, |_| Ok(()))
     }
 
@@ -299,17 +267,10 @@ fn list(directory: &Path) -> Vec<String> {
     fn visit(base: &Path, directory: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
-            let name = path
-                .strip_prefix(base)
-                .unwrap()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.strip_prefix(base).unwrap().to_string_lossy().into_owned();
             let kind = fs::symlink_metadata(&path).unwrap().file_type();
             if kind.is_symlink() {
-                found.push(format!(
-                    "{name} -> {}",
-                    fs::read_link(&path).unwrap().display()
-                ));
+                found.push(format!("{name} -> {}", fs::read_link(&path).unwrap().display()));
             } else if kind.is_dir() {
                 found.push(format!("{name}/"));
                 visit(base, &path, found);
@@ -334,7 +295,4 @@ fn mtime(path: impl AsRef<Path>) -> (i64, i64) {
     (metadata.mtime(), metadata.mtime_nsec())
 }
 
-const MTIME: Mtime = Mtime {
-    seconds: 1_763_791_200,
-    nanoseconds: 123_456_789,
-};
+const MTIME: Mtime = Mtime { seconds: 1_763_791_200, nanoseconds: 123_456_789 };

@@ -43,12 +43,7 @@ impl Run {
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
-        Self {
-            program: program.as_ref().to_owned(),
-            command,
-            shown: Vec::new(),
-            stdin: Vec::new(),
-        }
+        Self { program: program.as_ref().to_owned(), command, shown: Vec::new(), stdin: Vec::new() }
     }
 
     /// Appends one argument.
@@ -83,10 +78,7 @@ impl Run {
 
     /// Returns the command, for a test that drives the process itself.
     pub fn into_command(mut self) -> Command {
-        self.command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.command
     }
 
@@ -166,18 +158,13 @@ impl Ran {
     /// Expects a hint that holds these words.
     #[track_caller]
     pub fn hints(&self, words: &str) -> &Self {
-        assert!(
-            self.lines("hint: ").any(|line| line.contains(words)),
-            "no hint with `{words}`: {self}"
-        );
+        assert!(self.lines("hint: ").any(|line| line.contains(words)), "no hint with `{words}`: {self}");
         self
     }
 
     /// Iterates over the lines of standard error that begin with `label`.
     fn lines<'a>(&'a self, label: &'a str) -> impl Iterator<Item = &'a str> {
-        self.stderr
-            .lines()
-            .filter(move |line| line.starts_with(label))
+        self.stderr.lines().filter(move |line| line.starts_with(label))
     }
 }
 

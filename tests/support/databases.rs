@@ -53,10 +53,7 @@ pub fn write(state: &Path) {
     let quarantine = Connection::open(at("quarantine")).unwrap();
     quarantine.execute_batch(QUARANTINE).unwrap();
     quarantine.close().unwrap();
-    copy(
-        &at("quarantine"),
-        &state.join("state/openclaw-quarantine.sqlite"),
-    );
+    copy(&at("quarantine"), &state.join("state/openclaw-quarantine.sqlite"));
 }
 
 /// Lower-case hex SHA-256 of a text: OpenClaw's key of a workspace is that of its path.
@@ -66,27 +63,17 @@ pub fn sha256(text: &str) -> String {
 
 fn create(path: &Path, tables: &str, version: i64) -> Connection {
     let connection = Connection::open(path).unwrap();
-    connection
-        .execute_batch("PRAGMA page_size = 1024; PRAGMA auto_vacuum = INCREMENTAL;")
-        .unwrap();
-    connection
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
+    connection.execute_batch("PRAGMA page_size = 1024; PRAGMA auto_vacuum = INCREMENTAL;").unwrap();
+    connection.pragma_update(None, "journal_mode", "wal").unwrap();
     connection.execute_batch(tables).unwrap();
-    connection
-        .pragma_update(None, "user_version", version)
-        .unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
     connection
 }
 
 /// Moves everything into the database; what is written after this stays in the log.
 fn start_log(connection: &Connection) {
-    connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .unwrap();
-    connection
-        .execute_batch("PRAGMA wal_autocheckpoint = 0")
-        .unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
 }
 
 /// Copies database and log while the connection is open, as a crash would leave them.
@@ -139,23 +126,13 @@ fn fill_shared(shared: &Connection) {
         );
         run(
             "INSERT INTO agent_databases VALUES (?1, ?2, 23, ?3, NULL)",
-            params![
-                agent,
-                format!("agents/{agent}/agent/openclaw-agent.sqlite"),
-                SOME_TIME
-            ],
+            params![agent, format!("agents/{agent}/agent/openclaw-agent.sqlite"), SOME_TIME],
         );
     }
     let link = format!("{HOME}/research");
     run(
         "INSERT INTO workspace_path_aliases VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            sha256(&link),
-            link,
-            sha256(RESEARCH_WORKSPACE),
-            RESEARCH_WORKSPACE,
-            SOME_TIME
-        ],
+        params![sha256(&link), link, sha256(RESEARCH_WORKSPACE), RESEARCH_WORKSPACE, SOME_TIME],
     );
     run(
         "INSERT INTO config_machine_state VALUES ('plugins.installedIndex', ?1, ?2)",
@@ -217,8 +194,7 @@ fn fill_agent(database: &Connection, agent: &str, workspace: &str) {
         "INSERT INTO memory_index_sources VALUES (1, 'MEMORY.md', 'memory', ?1, 1790755200000.5, 42)",
         params![sha256("FAKE memory")],
     );
-    let header =
-        format!(r#"{{"type":"session","version":4,"id":"{session}","cwd":"{workspace}"}}"#);
+    let header = format!(r#"{{"type":"session","version":4,"id":"{session}","cwd":"{workspace}"}}"#);
     insert_event(database, agent, 0, &header);
     let greeting =
         r#"{"type":"message","id":"event-1","message":{"role":"user","content":"Grüße aus Köln"}}"#;
@@ -244,11 +220,7 @@ fn insert_event(database: &Connection, agent: &str, sequence: i64, json: &str) {
     database
         .execute(
             "INSERT INTO session_transcript_fts VALUES (?1, ?2, ?3)",
-            params![
-                json,
-                format!("session-{agent}"),
-                format!("event-{sequence}")
-            ],
+            params![json, format!("session-{agent}"), format!("event-{sequence}")],
         )
         .unwrap();
 }

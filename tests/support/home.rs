@@ -48,9 +48,7 @@ pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x2026_0930_u64;
     std::iter::repeat_with(|| {
         // Knuth's MMIX generator; the upper bits are the good ones.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     })
     .take(length)
@@ -78,19 +76,13 @@ const PHOTO: &str = ".openclaw/media/inbound/Foto Größe 1.jpg";
 
 const LINKS: [(&str, &str); 6] = [
     // Volatile: left by a browser that was killed.
-    (
-        ".openclaw/browser/openclaw/user-data/SingletonLock",
-        "samhost-12345",
-    ),
+    (".openclaw/browser/openclaw/user-data/SingletonLock", "samhost-12345"),
     (
         ".openclaw/browser/openclaw/user-data/SingletonSocket",
         "/nonexistent/org.chromium.FAKE/SingletonSocket",
     ),
     // Regenerable: points into the npm installation.
-    (
-        ".openclaw/plugin-skills/browser",
-        "/usr/lib/node_modules/openclaw/dist/skills/browser",
-    ),
+    (".openclaw/plugin-skills/browser", "/usr/lib/node_modules/openclaw/dist/skills/browser"),
     (".openclaw/workspace/today.md", "memory/2026-09-30.md"),
     (".openclaw/workspace/gone.md", "no such file"),
     ("projects/research-ws/latest", "data"),
@@ -101,10 +93,7 @@ const FILES: [(&str, &str); 36] = [
     (".openclaw/openclaw.json.bak", CONFIG_BEFORE),
     (".openclaw/include/channels.json5", CHANNELS),
     (".openclaw/.env", "WEATHER_KEY=FAKE-weather-key\n"),
-    (
-        ".openclaw/config-journal-fingerprint.key",
-        "FAKE-fingerprint-key-of-32-bytes",
-    ),
+    (".openclaw/config-journal-fingerprint.key", "FAKE-fingerprint-key-of-32-bytes"),
     (
         ".openclaw/credentials/whatsapp/default/creds.json",
         "{\"noiseKey\":\"FAKE-noise-key\",\"registrationId\":4711}\n",
@@ -113,82 +102,37 @@ const FILES: [(&str, &str); 36] = [
         ".openclaw/credentials/whatsapp/default/creds.json.bak",
         "{\"noiseKey\":\"FAKE-noise-key\",\"registrationId\":4710}\n",
     ),
-    (
-        ".openclaw/credentials/telegram-allowFrom.json",
-        "{\"version\":1,\"allowFrom\":[\"FAKE-100200300\"]}\n",
-    ),
+    (".openclaw/credentials/telegram-allowFrom.json", "{\"version\":1,\"allowFrom\":[\"FAKE-100200300\"]}\n"),
     (".openclaw/media/outbound/Bericht für Sam.txt", "Grüße\n"),
     // Regenerable.
     (".openclaw/media/playback-transcode/1.opus", "FAKE opus\n"),
-    (
-        ".openclaw/cache/control-ui-assets/index.js",
-        "// regenerable\n",
-    ),
+    (".openclaw/cache/control-ui-assets/index.js", "// regenerable\n"),
     (".openclaw/cache/control-ui-assets/leer.css", ""),
-    (
-        ".openclaw/logs/gateway.log",
-        "2026-09-30 08:00:00 started\n",
-    ),
+    (".openclaw/logs/gateway.log", "2026-09-30 08:00:00 started\n"),
     // Lock databases: never to be opened.
     (".openclaw/tmp/openclaw-1000/gateway.state.lock.sqlite", ""),
     (".openclaw/tmp/agent-cli/openclaw", "#!/bin/sh\nexit 0\n"),
-    (
-        ".openclaw/agents/main/agent/openclaw-agent.sqlite.generation-lock.sqlite",
-        "",
-    ),
-    (
-        ".openclaw/agents/main/agent/models.json",
-        "{\"models\":[]}\n",
-    ),
-    (
-        ".openclaw/browser/openclaw/user-data/Default/Preferences",
-        "{\"FAKE\":true}\n",
-    ),
-    (
-        ".openclaw/extensions/demo-plug/openclaw.plugin.json",
-        "{\"id\":\"demo-plug\",\"version\":\"1.0.0\"}\n",
-    ),
-    (
-        ".openclaw/extensions/demo-plug/index.js",
-        "export default {};\n",
-    ),
+    (".openclaw/agents/main/agent/openclaw-agent.sqlite.generation-lock.sqlite", ""),
+    (".openclaw/agents/main/agent/models.json", "{\"models\":[]}\n"),
+    (".openclaw/browser/openclaw/user-data/Default/Preferences", "{\"FAKE\":true}\n"),
+    (".openclaw/extensions/demo-plug/openclaw.plugin.json", "{\"id\":\"demo-plug\",\"version\":\"1.0.0\"}\n"),
+    (".openclaw/extensions/demo-plug/index.js", "export default {};\n"),
     (
         ".openclaw/extensions/demo-plug/package.json",
         "{\"name\":\"demo-plug\",\"dependencies\":{\"left-pad\":\"1\"}}\n",
     ),
-    (
-        ".openclaw/extensions/demo-plug/node_modules/left-pad/index.js",
-        "// reinstalled by npm\n",
-    ),
-    (
-        ".openclaw/extensions/demo-plug/node_modules/left-pad/package.json",
-        "{\"name\":\"left-pad\"}\n",
-    ),
-    (
-        ".openclaw/skills/my-skill/SKILL.md",
-        "---\nname: my-skill\n---\nSay hello.\n",
-    ),
+    (".openclaw/extensions/demo-plug/node_modules/left-pad/index.js", "// reinstalled by npm\n"),
+    (".openclaw/extensions/demo-plug/node_modules/left-pad/package.json", "{\"name\":\"left-pad\"}\n"),
+    (".openclaw/skills/my-skill/SKILL.md", "---\nname: my-skill\n---\nSay hello.\n"),
     (".openclaw/workspace/AGENTS.md", "# Agents\n"),
     (".openclaw/workspace/SOUL.md", "FAKE soul"),
-    (
-        ".openclaw/workspace/MEMORY.md",
-        "Sam likes tea.\nThe door code is FAKE-1234.\n",
-    ),
-    (
-        ".openclaw/workspace/memory/2026-09-30.md",
-        "Went to Köln.\n",
-    ),
-    (
-        ".openclaw/workspace/Notizen für morgen.md",
-        "- Blumen gießen\n",
-    ),
+    (".openclaw/workspace/MEMORY.md", "Sam likes tea.\nThe door code is FAKE-1234.\n"),
+    (".openclaw/workspace/memory/2026-09-30.md", "Went to Köln.\n"),
+    (".openclaw/workspace/Notizen für morgen.md", "- Blumen gießen\n"),
     (".openclaw/workspace/leer.txt", ""),
     ("projects/research-ws/SOUL.md", "FAKE soul"),
     ("projects/research-ws/MEMORY.md", "Compares tea prices.\n"),
-    (
-        "projects/research-ws/data/Übersicht 2026.csv",
-        "Sorte;Preis\nAssam;4,20\n",
-    ),
+    ("projects/research-ws/data/Übersicht 2026.csv", "Sorte;Preis\nAssam;4,20\n"),
     // Outside every root: not OpenClaw's.
     ("Documents/Steuer 2026.txt", "not for the backup\n"),
     ("projects/other/README.md", "not for the backup\n"),

@@ -45,20 +45,13 @@ impl Listing {
         let (stored, left_out) = (array(stored, "payloads"), array(left_out, "payloads"));
         assert_eq!(stored.len(), left_out.len());
         let payloads = stored.iter().zip(left_out);
-        Self(
-            payloads
-                .map(|(one, other)| Payload::parse(one, other))
-                .collect(),
-        )
+        Self(payloads.map(|(one, other)| Payload::parse(one, other)).collect())
     }
 
     /// Returns the payload of a role.
     #[track_caller]
     pub fn payload(&self, role: &str) -> &Payload {
-        self.0
-            .iter()
-            .find(|payload| payload.role == role)
-            .unwrap_or_else(|| panic!("no payload `{role}`"))
+        self.0.iter().find(|payload| payload.role == role).unwrap_or_else(|| panic!("no payload `{role}`"))
     }
 
     /// Tells whether any payload has this entry.
@@ -76,18 +69,12 @@ impl Payload {
     fn parse(value: &Value, left_out: &Value) -> Self {
         assert_eq!(value["role"], left_out["role"]);
         let remarks = |value, key| {
-            array(value, key)
-                .iter()
-                .map(|remark| (name(remark, "path"), text(remark, "reason")))
-                .collect()
+            array(value, key).iter().map(|remark| (name(remark, "path"), text(remark, "reason"))).collect()
         };
-        let entries = array(value, "entries").iter().map(|entry| Listed {
-            path: name(entry, "path"),
-            kind: text(entry, "type"),
-        });
-        let roots = array(value, "roots")
+        let entries = array(value, "entries")
             .iter()
-            .map(|root| (name(root, "path"), name(root, "source")));
+            .map(|entry| Listed { path: name(entry, "path"), kind: text(entry, "type") });
+        let roots = array(value, "roots").iter().map(|root| (name(root, "path"), name(root, "source")));
         Self {
             role: text(value, "role"),
             roots: roots.collect(),
@@ -100,9 +87,7 @@ impl Payload {
 
     /// Tells whether this payload has an entry of that name.
     pub fn has(&self, path: &str) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.path == Path::new(path))
+        self.entries.iter().any(|entry| entry.path == Path::new(path))
     }
 
     /// Tells whether something was left out under that name.
@@ -115,24 +100,17 @@ impl Payload {
 fn name(value: &Value, key: &str) -> PathBuf {
     let bytes = match value[key].as_str() {
         Some(text) => text.as_bytes().to_vec(),
-        None => STANDARD
-            .decode(text(value, &format!("{key}_base64")))
-            .unwrap(),
+        None => STANDARD.decode(text(value, &format!("{key}_base64"))).unwrap(),
     };
     PathBuf::from(OsString::from_vec(bytes))
 }
 
 #[track_caller]
 fn text(value: &Value, key: &str) -> String {
-    value[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text `{key}` in {value}"))
-        .to_owned()
+    value[key].as_str().unwrap_or_else(|| panic!("no text `{key}` in {value}")).to_owned()
 }
 
 #[track_caller]
 fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key]
-        .as_array()
-        .unwrap_or_else(|| panic!("no array `{key}` in {value}"))
+    value[key].as_array().unwrap_or_else(|| panic!("no array `{key}` in {value}"))
 }

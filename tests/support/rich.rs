@@ -79,11 +79,7 @@ fn odd_names(workspace: &Path) {
 fn links(state: &Path, workspace: &Path) {
     symlink("..", workspace.join("loop")).unwrap();
     symlink("/nonexistent/FAKE", workspace.join("absolute")).unwrap();
-    symlink(
-        OsStr::from_bytes(b"odd/caf\xe9.txt"),
-        workspace.join("to-latin1"),
-    )
-    .unwrap();
+    symlink(OsStr::from_bytes(b"odd/caf\xe9.txt"), workspace.join("to-latin1")).unwrap();
     symlink("t".repeat(180), workspace.join("long-target")).unwrap();
 
     let inbound = state.join("media/inbound/twice.bin");
@@ -104,17 +100,8 @@ fn sparse_file(path: &Path) {
 
 /// Sets attributes where the file system has them.
 fn attributes(workspace: &Path) {
-    for (name, value) in [
-        ("MEMORY.md", &b"FAKE comment"[..]),
-        ("memory", b"\0\xff\n="),
-        ("leer.txt", b""),
-    ] {
-        let set = rustix::fs::setxattr(
-            workspace.join(name),
-            "user.comment",
-            value,
-            XattrFlags::empty(),
-        );
+    for (name, value) in [("MEMORY.md", &b"FAKE comment"[..]), ("memory", b"\0\xff\n="), ("leer.txt", b"")] {
+        let set = rustix::fs::setxattr(workspace.join(name), "user.comment", value, XattrFlags::empty());
         assert!(matches!(set, Ok(()) | Err(rustix::io::Errno::OPNOTSUPP)));
     }
 }
@@ -150,10 +137,7 @@ fn modes(home: &Path, below: &Path) {
 /// Gives every name its own time, to the nanosecond; directories after what is in them.
 fn times(path: &Path, count: &mut i64) {
     if fs::symlink_metadata(path).unwrap().is_dir() {
-        let mut entries: Vec<_> = fs::read_dir(path)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
         for entry in entries {
             times(&entry, count);
@@ -163,19 +147,10 @@ fn times(path: &Path, count: &mut i64) {
     let special = TIMES.iter().find(|(name, ..)| path.ends_with(name));
     let (seconds, nanoseconds) = match special {
         Some(&(_, seconds, nanoseconds)) => (seconds, nanoseconds),
-        None => (
-            SOME_TIME / 1000 + *count,
-            *count * 1_234_567 % 1_000_000_000,
-        ),
+        None => (SOME_TIME / 1000 + *count, *count * 1_234_567 % 1_000_000_000),
     };
-    let time = Timespec {
-        tv_sec: seconds,
-        tv_nsec: nanoseconds,
-    };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    let times = Timestamps { last_access: time, last_modification: time };
     rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
@@ -197,10 +172,7 @@ const MODES: [(&str, u32); 5] = [
     (".openclaw/workspace/.git/hooks/pre-commit", 0o755),
     (".openclaw/workspace/AGENTS.md", 0o400),
     (".openclaw/workspace/empty", 0o1755),
-    (
-        ".openclaw/agents/main/agent/openclaw-agent.sqlite.generation-lock.sqlite",
-        0o644,
-    ),
+    (".openclaw/agents/main/agent/openclaw-agent.sqlite.generation-lock.sqlite", 0o644),
     ("projects/research-ws/data", 0o750),
 ];
 

@@ -30,10 +30,8 @@ pub fn assert_unpacked(
         .collect();
     expected.sort();
     expected.dedup();
-    let mut found: Vec<_> = fs::read_dir(unpacked)
-        .unwrap()
-        .map(|entry| PathBuf::from(entry.unwrap().file_name()))
-        .collect();
+    let mut found: Vec<_> =
+        fs::read_dir(unpacked).unwrap().map(|entry| PathBuf::from(entry.unwrap().file_name())).collect();
     found.sort();
     assert_eq!(found, expected, "names in {}", unpacked.display());
 }
@@ -48,25 +46,13 @@ pub fn assert_stored_once(listing: &Listing) {
         for entry in &payload.entries {
             let place = place(payload, &entry.path);
             if let Some(other) = names.insert(place.clone(), entry.path.clone()) {
-                panic!(
-                    "{} is stored as {} and {}",
-                    place.display(),
-                    other.display(),
-                    entry.path.display()
-                );
+                panic!("{} is stored as {} and {}", place.display(), other.display(), entry.path.display());
             }
-            let shared = payload
-                .noted
-                .iter()
-                .any(|(path, why)| path == &entry.path && why == "shared");
+            let shared = payload.noted.iter().any(|(path, why)| path == &entry.path && why == "shared");
             if entry.kind == "file" && !shared {
                 let inode = Tree::read(&place).inode(Path::new("")).unwrap();
                 if let Some(other) = inodes.insert(inode, entry.path.clone()) {
-                    panic!(
-                        "content of {} is stored again as {}",
-                        other.display(),
-                        entry.path.display()
-                    );
+                    panic!("content of {} is stored again as {}", other.display(), entry.path.display());
                 }
             }
         }
@@ -77,11 +63,7 @@ pub fn assert_stored_once(listing: &Listing) {
 fn source_of(listing: &Listing, root: &Path, source: &Path) -> Tree {
     let left_out = |below: &Path| {
         let name = root.join(below);
-        let name = if below.as_os_str().is_empty() {
-            root
-        } else {
-            &name
-        };
+        let name = if below.as_os_str().is_empty() { root } else { &name };
         listing.skipped().any(|(skipped, _)| skipped == name)
     };
     Tree::read(source).without_side_files().without(left_out)
@@ -95,11 +77,7 @@ fn place(payload: &Payload, entry: &Path) -> PathBuf {
         .find(|(root, _)| entry.starts_with(root))
         .unwrap_or_else(|| panic!("{} lies below no root", entry.display()));
     let below = entry.strip_prefix(root).unwrap();
-    if below.as_os_str().is_empty() {
-        source.clone()
-    } else {
-        source.join(below)
-    }
+    if below.as_os_str().is_empty() { source.clone() } else { source.join(below) }
 }
 
 fn first(name: &Path) -> PathBuf {
@@ -109,10 +87,7 @@ fn first(name: &Path) -> PathBuf {
 /// Expects rows that are in the database only through its log, and in a restored one by itself.
 #[track_caller]
 pub fn assert_logged_row(source: &Path, restored: &Path, table: &str, text: &str) {
-    assert!(
-        !sqlite::read_without_log(source).has_text(table, text),
-        "the row is not in the log only"
-    );
+    assert!(!sqlite::read_without_log(source).has_text(table, text), "the row is not in the log only");
     assert!(sqlite::read(source).has_text(table, text));
     assert!(sqlite::read_without_log(restored).has_text(table, text));
 }

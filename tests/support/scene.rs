@@ -20,11 +20,7 @@ impl Scene {
     /// Makes a scene without a home.
     pub fn bare() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        for (name, key) in [
-            ("recipient.txt", RECIPIENT),
-            ("key.txt", IDENTITY),
-            ("stranger.txt", STRANGER),
-        ] {
+        for (name, key) in [("recipient.txt", RECIPIENT), ("key.txt", IDENTITY), ("stranger.txt", STRANGER)] {
             fs::write(directory.path().join(name), format!("# FAKE\n{key}\n")).unwrap();
         }
         Self { directory }
@@ -87,18 +83,12 @@ impl Scene {
 
     /// Begins a command that opens the archive.
     pub fn with_key(&self, command: &str) -> Run {
-        ocbak([command])
-            .arg(self.archive())
-            .arg("-i")
-            .arg(self.key())
+        ocbak([command]).arg(self.archive()).arg("-i").arg(self.key())
     }
 
     /// Begins a restore into a directory of the scene.
     pub fn restoring(&self, to: &str) -> Run {
-        self.with_key("restore")
-            .arg("--quiet")
-            .arg("--to")
-            .arg(self.path(to))
+        self.with_key("restore").arg("--quiet").arg("--to").arg(self.path(to))
     }
 
     /// Reads the index of the archive, with what was left out.

@@ -29,17 +29,13 @@ pub struct Content {
 /// Tells whether the file begins like a database.
 pub fn is_database(path: &Path) -> bool {
     let mut start = [0; MAGIC.len()];
-    fs::File::open(path)
-        .and_then(|mut file| file.read_exact(&mut start))
-        .is_ok_and(|()| &start == MAGIC)
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok_and(|()| &start == MAGIC)
 }
 
 /// Returns the database that a side file belongs to, if this is one.
 pub fn owner_of_side_file(path: &Path) -> Option<PathBuf> {
     let text = path.to_str()?;
-    let database = SIDE_FILES
-        .iter()
-        .find_map(|suffix| text.strip_suffix(suffix))?;
+    let database = SIDE_FILES.iter().find_map(|suffix| text.strip_suffix(suffix))?;
     is_database(Path::new(database)).then(|| PathBuf::from(database))
 }
 
@@ -58,10 +54,7 @@ pub fn differences(expected: &Path, found: &Path) -> Vec<String> {
     let (expected, found) = (read(expected), read(found));
     let mut lines = Vec::new();
     if expected.user_version != found.user_version {
-        lines.push(format!(
-            "user_version {} became {}",
-            expected.user_version, found.user_version
-        ));
+        lines.push(format!("user_version {} became {}", expected.user_version, found.user_version));
     }
     if expected.schema != found.schema {
         lines.push("the schema differs".to_owned());
@@ -86,10 +79,7 @@ pub fn differences(expected: &Path, found: &Path) -> Vec<String> {
 impl Content {
     /// Tells whether some row of a table holds this text in some column.
     pub fn has_text(&self, table: &str, text: &str) -> bool {
-        self.tables[table]
-            .iter()
-            .flatten()
-            .any(|value| matches!(value, Value::Text(cell) if cell == text))
+        self.tables[table].iter().flatten().any(|value| matches!(value, Value::Text(cell) if cell == text))
     }
 
     /// Lists table and text of every text cell that `other` has nowhere in that table.
@@ -100,9 +90,7 @@ impl Content {
                 _ => None,
             })
         });
-        cells
-            .filter(|(table, text)| !other.has_text(table, text))
-            .collect()
+        cells.filter(|(table, text)| !other.has_text(table, text)).collect()
     }
 }
 
@@ -117,9 +105,7 @@ fn read_copy(path: &Path, with_log: bool) -> Content {
         }
     }
     let connection = Connection::open(&copy).unwrap();
-    let sound: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
+    let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(sound, "ok", "integrity_check of {}", path.display());
     Content::of(&connection)
 }
@@ -140,22 +126,15 @@ impl Content {
             .map(|(_, name, _)| (name.clone(), rows(connection, name)))
             .collect();
         Self {
-            schema: objects
-                .into_iter()
-                .map(|(_, name, sql)| (name, sql))
-                .collect(),
-            user_version: connection
-                .query_row("PRAGMA user_version", [], |row| row.get(0))
-                .unwrap(),
+            schema: objects.into_iter().map(|(_, name, sql)| (name, sql)).collect(),
+            user_version: connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap(),
             tables,
         }
     }
 }
 
 fn rows(connection: &Connection, table: &str) -> Vec<Vec<Value>> {
-    let mut statement = connection
-        .prepare(&format!("SELECT * FROM \"{table}\""))
-        .unwrap();
+    let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
     let columns = statement.column_count();
     statement
         .query_map([], |row| (0..columns).map(|at| row.get(at)).collect())

@@ -10,22 +10,13 @@ use super::cli::{Ran, Run};
 pub fn have(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs
         .iter()
-        .filter(|program| {
-            Run::new("sh")
-                .args(["-c", "command -v -- \"$1\"", "sh", program])
-                .run()
-                .code
-                != 0
-        })
+        .filter(|program| Run::new("sh").args(["-c", "command -v -- \"$1\"", "sh", program]).run().code != 0)
         .collect();
     if missing.is_empty() {
         return true;
     }
     skip(&format!("programs missing: {missing:?}"));
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "programs missing: {missing:?}"
-    );
+    assert!(std::env::var_os("CI").is_none(), "programs missing: {missing:?}");
     false
 }
 
@@ -50,11 +41,7 @@ pub enum Secret<'a> {
 #[track_caller]
 pub fn recover(archive: &Path, secret: &Secret, directory: &Path) {
     fs::create_dir(directory).unwrap();
-    Run::new("tar")
-        .arg("-xf")
-        .arg(archive)
-        .current_dir(directory)
-        .success();
+    Run::new("tar").arg("-xf").arg(archive).current_dir(directory).success();
     let members = directory.join("ocbak");
     let text = fs::read_to_string(members.join("RECOVERY.txt")).unwrap();
     for payload in ["state.tar.zst.age", "workspace.tar.zst.age"] {
@@ -68,10 +55,7 @@ pub fn recover(archive: &Path, secret: &Secret, directory: &Path) {
 /// Checks the key files of an unpacked archive as RECOVERY.txt says.
 #[track_caller]
 pub fn check_header(directory: &Path) {
-    Run::new("sha256sum")
-        .args(["--quiet", "-c", "ocbak/header.sha256"])
-        .current_dir(directory)
-        .success();
+    Run::new("sha256sum").args(["--quiet", "-c", "ocbak/header.sha256"]).current_dir(directory).success();
 }
 
 /// Finds the one command of the text that opens a payload with a kind of secret.
@@ -91,10 +75,9 @@ fn shell(line: &str, secret: &Secret, directory: &Path) -> Ran {
             .args(["-eu", "-o", "pipefail", "-c"])
             .arg(line.replace(" KEY ", " \"$KEY\" "))
             .env("KEY", key),
-        Secret::Passphrase(passphrase) => Run::new("python3")
-            .args(["-c", TYPE_PASSPHRASE])
-            .arg(line)
-            .env("PASSPHRASE", passphrase),
+        Secret::Passphrase(passphrase) => {
+            Run::new("python3").args(["-c", TYPE_PASSPHRASE]).arg(line).env("PASSPHRASE", passphrase)
+        }
     };
     run.current_dir(directory).run()
 }

@@ -51,10 +51,7 @@ impl Tree {
     pub fn read(base: &Path) -> Self {
         let mut nodes = BTreeMap::new();
         walk(base, Path::new(""), &mut nodes);
-        Self {
-            base: base.to_owned(),
-            nodes,
-        }
+        Self { base: base.to_owned(), nodes }
     }
 
     /// Leaves out names for which `out` says so, and everything below them.
@@ -104,11 +101,7 @@ impl Tree {
             let group = |groups: &BTreeMap<_, PathBuf>, node: &Node| {
                 groups.get(&node.inode).map_or_else(String::new, shown)
             };
-            differs(
-                "first link",
-                group(&groups, node),
-                group(&found_groups, other),
-            );
+            differs("first link", group(&groups, node), group(&found_groups, other));
             if node.kind == Kind::Database && other.kind == Kind::Database {
                 let rows = sqlite::differences(&self.base.join(path), &found.base.join(path));
                 lines.extend(rows.iter().map(|line| format!("{}: {line}", shown(path))));
@@ -145,20 +138,13 @@ impl Tree {
             }
         }
         names.retain(|_, paths| paths.len() > 1);
-        names
-            .into_iter()
-            .map(|(inode, paths)| (inode, paths[0].clone()))
-            .collect()
+        names.into_iter().map(|(inode, paths)| (inode, paths[0].clone())).collect()
     }
 }
 
 fn walk(base: &Path, below: &Path, nodes: &mut BTreeMap<PathBuf, Node>) {
     // Joining an empty name would append a slash, which follows a link.
-    let path = if below.as_os_str().is_empty() {
-        base.to_owned()
-    } else {
-        base.join(below)
-    };
+    let path = if below.as_os_str().is_empty() { base.to_owned() } else { base.join(below) };
     let metadata = fs::symlink_metadata(&path)
         .unwrap_or_else(|error| panic!("cannot look at {}: {error}", path.display()));
     nodes.insert(below.to_owned(), Node::of(&path, &metadata));
@@ -199,10 +185,7 @@ impl Kind {
         } else {
             let mut hasher = Sha256::new();
             io::copy(&mut File::open(path).unwrap(), &mut hasher).unwrap();
-            Self::File {
-                size: metadata.len(),
-                sha256: format!("{:x}", hasher.finalize()),
-            }
+            Self::File { size: metadata.len(), sha256: format!("{:x}", hasher.finalize()) }
         }
     }
 }

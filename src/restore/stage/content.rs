@@ -24,19 +24,11 @@ pub(in crate::restore) struct Copier<'a> {
 
 impl<'a> Copier<'a> {
     pub(in crate::restore) fn new(observer: &'a dyn Observer) -> Self {
-        Self {
-            buffer: vec![0; BUFFER].into(),
-            observer,
-        }
+        Self { buffer: vec![0; BUFFER].into(), observer }
     }
 
     /// Writes `size` bytes from `feed` into a new file.
-    pub(super) fn copy(
-        &mut self,
-        feed: &mut dyn Feed,
-        size: u64,
-        file: &File,
-    ) -> Result<(), Failure> {
+    pub(super) fn copy(&mut self, feed: &mut dyn Feed, size: u64, file: &File) -> Result<(), Failure> {
         let mut offset = 0_u64;
         loop {
             self.observer.check().map_err(Failure::Source)?;
@@ -86,8 +78,7 @@ fn write_with_holes(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
 
 fn is_zero(block: &[u8]) -> bool {
     let mut words = block.chunks_exact(16);
-    words.all(|word| word == [0; 16])
-        && block[block.len() / 16 * 16..].iter().all(|&byte| byte == 0)
+    words.all(|word| word == [0; 16]) && block[block.len() / 16 * 16..].iter().all(|&byte| byte == 0)
 }
 
 /// What becomes a hole: as large as the largest common block of a file system.

@@ -12,9 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, RenameFlags, Stat, Timespec, Timestamps,
-    UTIME_OMIT, fchmod, fstat, fsync, futimens, mkdirat, openat, renameat, renameat_with, statat,
-    unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, RenameFlags, Stat, Timespec, Timestamps, UTIME_OMIT,
+    fchmod, fstat, fsync, futimens, mkdirat, openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -35,10 +34,7 @@ impl Directory {
     pub(in crate::restore) fn open(path: &Path) -> Result<Self> {
         let fd = openat(CWD, path, DIRECTORY - OFlags::NOFOLLOW, Mode::empty())
             .map_err(|errno| Error::io("open", path, errno.into()))?;
-        Ok(Self {
-            fd,
-            path: path.to_owned(),
-        })
+        Ok(Self { fd, path: path.to_owned() })
     }
 
     /// Gives the directory another name in messages: a stage is called by the place its
@@ -55,8 +51,7 @@ impl Directory {
 
     /// Opens a directory in this one.
     pub(in crate::restore) fn enter(&self, name: &[u8]) -> Result<Self> {
-        self.try_enter(name)
-            .map_err(|errno| self.error("open", name, errno))
+        self.try_enter(name).map_err(|errno| self.error("open", name, errno))
     }
 
     /// Opens a directory in this one; makes it where there is none. Tells whether it did.
@@ -73,29 +68,21 @@ impl Directory {
 
     /// Opens the directory at `place` below this one; this one itself where that is `None`.
     pub(in crate::restore) fn walk(&self, place: Option<&ArchivePath>) -> Result<Self> {
-        let fd = self
-            .fd
-            .try_clone()
-            .map_err(|source| Error::io("open", &self.path, source))?;
-        let start = Self {
-            fd,
-            path: self.path.clone(),
-        };
+        let fd = self.fd.try_clone().map_err(|source| Error::io("open", &self.path, source))?;
+        let start = Self { fd, path: self.path.clone() };
         place.map_or(Ok(start), |place| {
             let mut components = place.components();
             // A parsed name has at least one component.
-            let first = components.next().map_or_else(
-                || Err(Error::malformed("an empty name")),
-                |name| self.enter(name),
-            );
+            let first = components
+                .next()
+                .map_or_else(|| Err(Error::malformed("an empty name")), |name| self.enter(name));
             components.try_fold(first?, |directory, name| directory.enter(name))
         })
     }
 
     /// Makes a private directory, which must not exist.
     pub(in crate::restore) fn make(&self, name: &[u8]) -> Result<()> {
-        self.try_make(name)
-            .map_err(|errno| self.error("create", name, errno))
+        self.try_make(name).map_err(|errno| self.error("create", name, errno))
     }
 
     pub(super) fn try_make(&self, name: &[u8]) -> rustix::io::Result<()> {
@@ -121,10 +108,7 @@ impl Directory {
         match self.walk(place.parent().as_ref()) {
             Ok(directory) => directory.look(place.file_name()),
             Err(Error::Io { source, .. })
-                if matches!(
-                    source.kind(),
-                    ErrorKind::NotFound | ErrorKind::NotADirectory
-                ) =>
+                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
                 Ok(None)
             }
@@ -139,15 +123,13 @@ impl Directory {
             use rustix::fs::{StatxAttributes, StatxFlags, statx};
             // Also sees a directory that is mounted over one of its own file system.
             if let Ok(stat) = statx(&self.fd, "", AtFlags::EMPTY_PATH, StatxFlags::empty())
-                && stat
-                    .stx_attributes_mask
-                    .contains(StatxAttributes::MOUNT_ROOT)
+                && stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
             {
                 return Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
             }
         }
-        let around = statat(&self.fd, "..", AtFlags::empty())
-            .map_err(|errno| self.error("look at", b"..", errno))?;
+        let around =
+            statat(&self.fd, "..", AtFlags::empty()).map_err(|errno| self.error("look at", b"..", errno))?;
         Ok(around.st_dev != self.stat()?.st_dev)
     }
 
@@ -173,8 +155,7 @@ impl Directory {
     /// Puts everything on the file system of this directory on the disk.
     pub(in crate::restore) fn sync_file_system(&self) -> Result<()> {
         #[cfg(target_os = "linux")]
-        rustix::fs::syncfs(&self.fd)
-            .map_err(|errno| Error::io("sync", &self.path, errno.into()))?;
+        rustix::fs::syncfs(&self.fd).map_err(|errno| Error::io("sync", &self.path, errno.into()))?;
         #[cfg(not(target_os = "linux"))]
         rustix::fs::sync();
         fsync(&self.fd).map_err(|errno| Error::io("sync", &self.path, errno.into()))
@@ -207,8 +188,7 @@ impl Directory {
 
     /// Creates a private file, which must not exist.
     pub(super) fn create_file(&self, name: &[u8]) -> Result<File> {
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
             .map(File::from)
             .map_err(|errno| self.error("create", name, errno))
@@ -220,15 +200,8 @@ impl Directory {
     }
 
     /// Moves a directory to a name that is free or an empty directory.
-    pub(in crate::restore) fn rename_over_empty(
-        &self,
-        name: &[u8],
-        to: &Self,
-        to_name: &[u8],
-    ) -> Result<()> {
-        self.rename_by(name, to, to_name, |from, name, to, to_name| {
-            renameat(from, name, to, to_name)
-        })
+    pub(in crate::restore) fn rename_over_empty(&self, name: &[u8], to: &Self, to_name: &[u8]) -> Result<()> {
+        self.rename_by(name, to, to_name, |from, name, to, to_name| renameat(from, name, to, to_name))
     }
 
     fn rename_by(&self, name: &[u8], to: &Self, to_name: &[u8], how: Rename) -> Result<()> {
@@ -251,29 +224,26 @@ impl Directory {
         };
         match outcome {
             Ok(()) => Ok(()),
-            Err(Errno::EXIST | Errno::NOTEMPTY) => Err(Error::AlreadyExists {
-                path: to.path.join(shown(to_name)),
-            }),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => {
+                Err(Error::AlreadyExists { path: to.path.join(shown(to_name)) })
+            }
             Err(errno) => Err(to.error("move into place", to_name, errno)),
         }
     }
 
     /// Removes a name that is no directory.
     pub(in crate::restore) fn unlink(&self, name: &[u8]) -> Result<()> {
-        unlinkat(&self.fd, name, AtFlags::empty())
-            .map_err(|errno| self.error("remove", name, errno))
+        unlinkat(&self.fd, name, AtFlags::empty()).map_err(|errno| self.error("remove", name, errno))
     }
 
     /// Removes an empty directory.
     pub(in crate::restore) fn remove(&self, name: &[u8]) -> Result<()> {
-        unlinkat(&self.fd, name, AtFlags::REMOVEDIR)
-            .map_err(|errno| self.error("remove", name, errno))
+        unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(|errno| self.error("remove", name, errno))
     }
 
     /// Sets the permission bits of this directory.
     pub(in crate::restore) fn set_mode(&self, mode: Mode) -> Result<()> {
-        fchmod(&self.fd, mode)
-            .map_err(|errno| Error::io("set the mode of", &self.path, errno.into()))
+        fchmod(&self.fd, mode).map_err(|errno| Error::io("set the mode of", &self.path, errno.into()))
     }
 
     /// Sets the modification time of this directory.
@@ -289,10 +259,7 @@ impl Directory {
 
     fn try_enter(&self, name: &[u8]) -> rustix::io::Result<Self> {
         let fd = openat(&self.fd, name, DIRECTORY, Mode::empty())?;
-        Ok(Self {
-            fd,
-            path: self.path.join(shown(name)),
-        })
+        Ok(Self { fd, path: self.path.join(shown(name)) })
     }
 }
 
@@ -312,14 +279,8 @@ pub(super) fn raw_mode(mode: u32) -> Mode {
 
 pub(super) fn modified(mtime: Mtime) -> Timestamps {
     Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: mtime.seconds,
-            tv_nsec: mtime.nanoseconds.into(),
-        },
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanoseconds.into() },
     }
 }
 
@@ -329,12 +290,7 @@ pub(super) fn shown(name: &[u8]) -> &OsStr {
 
 type Rename = fn(&OwnedFd, &[u8], &OwnedFd, &[u8]) -> rustix::io::Result<()>;
 
-fn rename_to_free(
-    from: &OwnedFd,
-    name: &[u8],
-    to: &OwnedFd,
-    to_name: &[u8],
-) -> rustix::io::Result<()> {
+fn rename_to_free(from: &OwnedFd, name: &[u8], to: &OwnedFd, to_name: &[u8]) -> rustix::io::Result<()> {
     match renameat_with(from, name, to, to_name, RenameFlags::NOREPLACE) {
         // A file system that cannot promise it (FUSE, SMB): looked at just before.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
@@ -355,7 +311,5 @@ fn open_up(fd: &OwnedFd) -> Option<Mode> {
     (open != mode && fchmod(fd, open).is_ok()).then_some(mode)
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);

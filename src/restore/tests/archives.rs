@@ -100,10 +100,7 @@ fn archive_of(home: &Path) -> Vec<u8> {
 }
 
 fn selection(roles: &[Role], globs: &[&str]) -> Selection {
-    Selection {
-        roles: roles.to_vec(),
-        globs: globs.iter().map(|&glob| glob.to_owned()).collect(),
-    }
+    Selection { roles: roles.to_vec(), globs: globs.iter().map(|&glob| glob.to_owned()).collect() }
 }
 
 fn restore_to(archive: &Archive, selection: &Selection, target: &Target) -> Result<Restored> {
@@ -121,18 +118,12 @@ fn an_archive_in_a_new_directory() {
     let target = base.join("target");
     let directory = Target::Directory(target.clone());
     let plan = Plan::new(&archive, &Selection::default(), &directory).unwrap();
-    assert_eq!(
-        plan.warnings(),
-        ["`workspace/main/MEMORY.md` in the archive: grew while it was read"]
-    );
+    assert_eq!(plan.warnings(), ["`workspace/main/MEMORY.md` in the archive: grew while it was read"]);
     let restored = restore(&archive, &plan, 0, &Silent).unwrap();
     assert_eq!(restored.entries, 47);
     assert_eq!(restored.notes.len(), 1, "{:?}", restored.notes);
     assert_eq!(list(&target).len(), 48);
-    assert_eq!(
-        fs::read(target.join("state/big/39")).unwrap().len(),
-        780_000
-    );
+    assert_eq!(fs::read(target.join("state/big/39")).unwrap().len(), 780_000);
     assert_eq!(mode(target.join("state/big")), 0o750);
     assert_eq!(mode(target.join("state/hard")), 0o640);
     assert_eq!(mtime(target.join("state")), (3, 4));
@@ -152,17 +143,11 @@ fn an_archive_in_a_new_directory() {
 fn an_archive_in_its_place() {
     let (_scratch, home) = scratch();
     let archive = open(Arc::new(archive_of(&home)));
-    let target = Target::Original {
-        home: home.clone(),
-        state_dir: home.join(".openclaw"),
-    };
+    let target = Target::Original { home: home.clone(), state_dir: home.join(".openclaw") };
     let all = Selection::default();
     assert!(restore_to(&archive, &all, &target).unwrap().kept.is_empty());
     let live = home.join(".openclaw");
-    assert_eq!(
-        fs::read(live.join("workspace/MEMORY.md")).unwrap(),
-        b"remember"
-    );
+    assert_eq!(fs::read(live.join("workspace/MEMORY.md")).unwrap(), b"remember");
     let whole = list(&live);
 
     fs::write(live.join("file"), "changed").unwrap();
@@ -171,10 +156,7 @@ fn an_archive_in_its_place() {
     let restored = restore_to(&archive, &only, &target).unwrap();
     assert_eq!(restored.kept.len(), 1);
     assert_eq!(fs::read(live.join("file")).unwrap(), b"content");
-    assert_eq!(
-        fs::read(live.join("workspace/MEMORY.md")).unwrap(),
-        b"changed"
-    );
+    assert_eq!(fs::read(live.join("workspace/MEMORY.md")).unwrap(), b"changed");
     assert_eq!(fs::read(restored.kept[0].join("file")).unwrap(), b"changed");
 
     let only = selection(&[Role::Workspace], &[]);
@@ -188,11 +170,7 @@ fn an_archive_in_its_place() {
 fn selections_are_sought_or_streamed_with_the_same_outcome() {
     let (_scratch, base) = scratch();
     let archive = open(Arc::new(archive_of(&base)));
-    for (glob, entries) in [
-        ("state/big/0[1-3]", 5),
-        ("state/big/*", 42),
-        ("state/hard", 2),
-    ] {
+    for (glob, entries) in [("state/big/0[1-3]", 5), ("state/big/*", 42), ("state/hard", 2)] {
         let target = base.join("target");
         let directory = Target::Directory(target.clone());
         let wanted = selection(&Role::ALL, &[glob]);
@@ -200,10 +178,7 @@ fn selections_are_sought_or_streamed_with_the_same_outcome() {
         assert_eq!(restored.entries, entries, "{glob}");
         for name in list(&target) {
             let name = name.split(':').next().unwrap();
-            if let Some(number) = name
-                .strip_prefix("state/big/")
-                .filter(|rest| !rest.is_empty())
-            {
+            if let Some(number) = name.strip_prefix("state/big/").filter(|rest| !rest.is_empty()) {
                 let length = fs::metadata(target.join(name)).unwrap().len();
                 assert_eq!(length, number.parse::<u64>().unwrap() * 20_000);
             }
@@ -248,10 +223,7 @@ fn a_flipped_byte_leaves_nothing() {
         let archive = open(Arc::new(bytes));
         for target in [
             Target::Directory(home.join("target")),
-            Target::Original {
-                home: home.clone(),
-                state_dir: home.join(".openclaw"),
-            },
+            Target::Original { home: home.clone(), state_dir: home.join(".openclaw") },
         ] {
             assert!(restore_to(&archive, &Selection::default(), &target).is_err());
             assert_eq!(list(&home), [".openclaw/", ".openclaw/mine: live"]);
@@ -279,12 +251,7 @@ fn one_small_file_costs_a_few_reads() {
     source.1.store(0, Ordering::Relaxed);
     extract(&archive, &[path("state/file")], &base, &Silent).unwrap();
     let read = source.1.load(Ordering::Relaxed);
-    let indexes: u64 = archive
-        .manifest()
-        .payloads
-        .iter()
-        .map(|payload| payload.index.length)
-        .sum();
+    let indexes: u64 = archive.manifest().payloads.iter().map(|payload| payload.index.length).sum();
     assert!(read <= indexes + 2 * 256 * 1024 + 256 * 1024, "{read}");
 }
 

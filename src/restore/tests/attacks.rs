@@ -31,25 +31,21 @@ fn fails(payload: Payload, kind: ErrorKind, message: &str) {
 
 #[test]
 fn symlink_escape() {
-    let payload = Payload::state()
-        .symlink("state/link", "../../outside")
-        .file("state/link/precious", b"after");
+    let payload =
+        Payload::state().symlink("state/link", "../../outside").file("state/link/precious", b"after");
     fails(payload, ErrorKind::Malformed, "lies below `state/link`");
 }
 
 #[test]
 fn symlink_escape_in_any_order() {
-    let payload = Payload::state()
-        .file("state/link/precious", b"after")
-        .symlink("state/link", "../../outside");
+    let payload =
+        Payload::state().file("state/link/precious", b"after").symlink("state/link", "../../outside");
     fails(payload, ErrorKind::Malformed, "lies below `state/link`");
 }
 
 #[test]
 fn symlink_to_outside_is_made_and_not_followed() {
-    let payload = Payload::state()
-        .symlink("state/link", "../../outside/precious")
-        .mode(0o4777);
+    let payload = Payload::state().symlink("state/link", "../../outside/precious").mode(0o4777);
     attack(payload).unwrap();
 }
 
@@ -88,31 +84,21 @@ fn hardlink_to_outside() {
 
 #[test]
 fn hardlink_through_a_symlink() {
-    let payload = Payload::state()
-        .symlink("state/link", "../../outside/precious")
-        .hardlink("state/zz", "state/link");
+    let payload =
+        Payload::state().symlink("state/link", "../../outside/precious").hardlink("state/zz", "state/link");
     fails(payload, ErrorKind::Malformed, "no earlier file");
 }
 
 #[test]
 fn hardlink_to_a_later_file() {
-    let payload = Payload::state()
-        .hardlink("state/a", "state/b")
-        .file("state/b", b"x");
+    let payload = Payload::state().hardlink("state/a", "state/b").file("state/b", b"x");
     fails(payload, ErrorKind::Malformed, "no earlier file");
 }
 
 #[test]
 fn absolute_and_dotted_names() {
     // There is no plan without parsed names, and these do not parse.
-    for name in [
-        "/etc/passwd",
-        "..",
-        "state/../x",
-        "state/./x",
-        "state//x",
-        "",
-    ] {
+    for name in ["/etc/passwd", "..", "state/../x", "state/./x", "state//x", ""] {
         assert!(ArchivePath::parse(name.as_bytes()).is_err(), "{name}");
     }
 }
@@ -130,17 +116,14 @@ fn root_source_with_dots() {
 #[test]
 fn root_source_is_the_root_of_the_file_system() {
     let (_scratch, home) = scratch();
-    let payload =
-        Payload::new(&[("workspace/main", Path::new("/"))]).directory("workspace/main", 0o700);
+    let payload = Payload::new(&[("workspace/main", Path::new("/"))]).directory("workspace/main", 0o700);
     let error = Job::new(&[payload]).in_place(&home).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
 }
 
 #[test]
 fn file_then_directory() {
-    let payload = Payload::state()
-        .file("state/a", b"file")
-        .file("state/a/b", b"below it");
+    let payload = Payload::state().file("state/a", b"file").file("state/a/b", b"below it");
     fails(payload, ErrorKind::Malformed, "lies below `state/a`");
 }
 
@@ -162,18 +145,13 @@ fn entry_outside_every_root() {
 fn two_roots_in_one_place() {
     let (_scratch, home) = scratch();
     let source = home.join("x");
-    let state = Payload::new(&[("state", &source)])
-        .directory("state", 0o700)
-        .file("state/a", b"1");
+    let state = Payload::new(&[("state", &source)]).directory("state", 0o700).file("state/a", b"1");
     let workspace = Payload::new(&[("workspace/main", &source)])
         .directory("workspace/main", 0o700)
         .file("workspace/main/a", b"2");
     let error = Job::new(&[state, workspace]).in_place(&home).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(
-        error.to_string().contains("go to the same place"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("go to the same place"), "{error}");
     assert!(list(&home).is_empty());
 }
 
@@ -199,15 +177,9 @@ fn setuid_setgid_and_sticky() {
 fn attribute_that_gives_powers() {
     let (_scratch, base) = scratch();
     let target = base.join("target");
-    let payload = Payload::state()
-        .file("state/a", b"x")
-        .xattr("security.capability", &[1, 0, 0, 2]);
+    let payload = Payload::state().file("state/a", b"x").xattr("security.capability", &[1, 0, 0, 2]);
     let restored = Job::new(&[payload]).to(&target).unwrap();
-    assert!(
-        restored.notes[0].contains("`security.capability`"),
-        "{:?}",
-        restored.notes
-    );
+    assert!(restored.notes[0].contains("`security.capability`"), "{:?}", restored.notes);
     let mut names = [0; 4096];
     let length = rustix::fs::listxattr(target.join("state/a"), &mut names[..]).unwrap();
     assert!(!String::from_utf8_lossy(&names[..length]).contains("capability"));
@@ -215,12 +187,8 @@ fn attribute_that_gives_powers() {
 
 /// Finds the stage of a restore that is under way.
 fn stage_in(base: &Path) -> std::path::PathBuf {
-    let mut names = fs::read_dir(base)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    names
-        .find(|path| path.to_str().unwrap().contains(".ocbak-restore-"))
-        .unwrap()
+    let mut names = fs::read_dir(base).unwrap().map(|entry| entry.unwrap().path());
+    names.find(|path| path.to_str().unwrap().contains(".ocbak-restore-")).unwrap()
 }
 
 #[test]
@@ -337,9 +305,7 @@ fn existing_file() {
     let (_scratch, base) = scratch();
     fs::create_dir_all(base.join("state")).unwrap();
     fs::write(base.join("state/b"), "mine").unwrap();
-    let payload = Payload::state()
-        .file("state/a", b"new")
-        .file("state/b", b"new");
+    let payload = Payload::state().file("state/a", b"new").file("state/b", b"new");
     let error = extract_to(&payload, &["state"], &base).unwrap_err();
     assert!(matches!(&error, Error::AlreadyExists { path } if path.ends_with("state/b")));
     assert_eq!(list(&base), ["state/", "state/b: mine"]);
@@ -348,9 +314,7 @@ fn existing_file() {
 #[test]
 fn existing_file_that_comes_during_the_restore() {
     let (_scratch, base) = scratch();
-    let payload = Payload::state()
-        .file("state/a", b"new")
-        .file("state/b", b"new");
+    let payload = Payload::state().file("state/a", b"new").file("state/b", b"new");
     fs::create_dir(base.join("state")).unwrap();
     let names = [path("state")];
     let layout = crate::restore::extract::lay_out(&[payload.contents()], &names, &base).unwrap();
@@ -371,10 +335,7 @@ fn target_that_is_not_empty() {
     fs::write(base.join("x"), "mine").unwrap();
     for target in [base.clone(), base.join("x"), base.join("x/y")] {
         let error = Job::new(&[Payload::state()]).to(&target).unwrap_err();
-        assert!(
-            error.to_string().contains(base.to_str().unwrap()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(base.to_str().unwrap()), "{error}");
     }
     assert_eq!(list(&base), ["x: mine"]);
 }
@@ -383,9 +344,7 @@ fn target_that_is_not_empty() {
 fn forged_content() {
     let (_scratch, base) = scratch();
     let target = base.join("target");
-    let payload = Payload::state()
-        .file("state/a", b"good")
-        .file("state/b", b"forged");
+    let payload = Payload::state().file("state/a", b"good").file("state/b", b"forged");
     let error = Job::new(&[payload]).to(&target).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tampered);
     assert!(list(&base).is_empty());

@@ -16,11 +16,7 @@ fn state_and_workspace_in_it() {
         job.inside = inside;
         let restored = job.in_place(&home).unwrap();
         let live = home.join(".openclaw");
-        let old = if inside {
-            live.join(kept(""))
-        } else {
-            home.join(kept(".openclaw"))
-        };
+        let old = if inside { live.join(kept("")) } else { home.join(kept(".openclaw")) };
         assert_eq!(restored.kept, std::slice::from_ref(&old));
         assert_eq!(
             list(&old),
@@ -38,14 +34,7 @@ fn state_and_workspace_in_it() {
         if inside {
             fs::remove_dir_all(&old).unwrap();
         }
-        assert_eq!(
-            list(&live),
-            [
-                "openclaw.json: saved",
-                "workspace/",
-                "workspace/MEMORY.md: saved"
-            ]
-        );
+        assert_eq!(list(&live), ["openclaw.json: saved", "workspace/", "workspace/MEMORY.md: saved"]);
     }
 }
 
@@ -67,21 +56,12 @@ fn only_state_leaves_the_workspace_live() {
             job.in_place(&home).unwrap();
             let live = home.join(".openclaw");
             assert_eq!(mtime(&live), (11, 12));
-            let old = if inside {
-                live.join(kept(""))
-            } else {
-                home.join(kept(".openclaw"))
-            };
+            let old = if inside { live.join(kept("")) } else { home.join(kept(".openclaw")) };
             assert_eq!(list(&old), ["extra: live", "openclaw.json: live"]);
             fs::remove_dir_all(&old).unwrap();
             assert_eq!(
                 list(&live),
-                [
-                    "openclaw.json: saved",
-                    "workspace/",
-                    "workspace/notes/",
-                    "workspace/notes/today: live"
-                ]
+                ["openclaw.json: saved", "workspace/", "workspace/notes/", "workspace/notes/today: live"]
             );
         }
     }
@@ -101,10 +81,7 @@ fn a_deeper_workspace_stays_live_too() {
         job.inside = inside;
         job.in_place(&home).unwrap();
         let live = home.join(".openclaw");
-        assert_eq!(
-            fs::read(live.join("workspace/notes/today")).unwrap(),
-            b"live"
-        );
+        assert_eq!(fs::read(live.join("workspace/notes/today")).unwrap(), b"live");
         assert_eq!(mtime(live.join("workspace")), (15, 16));
         assert_eq!(mtime(&live), (11, 12));
     }
@@ -140,12 +117,8 @@ fn nothing_was_there() {
     let home = base.join("users/new");
     let payloads = [state(&home), workspace(&home)];
     let job = Job::new(&payloads);
-    let layout = job
-        .layout(&Target::Original {
-            home: home.clone(),
-            state_dir: home.join(".openclaw"),
-        })
-        .unwrap();
+    let layout =
+        job.layout(&Target::Original { home: home.clone(), state_dir: home.join(".openclaw") }).unwrap();
     assert!(layout.roots.iter().all(|root| !root.replaces));
     assert_eq!(layout.roots[1].target, home.join(".openclaw/workspace"));
     assert_eq!((layout.roots[0].entries, layout.roots[0].bytes), (2, 5));
@@ -167,11 +140,7 @@ fn a_linked_state_directory_is_swapped_behind_its_link() {
     assert!(home.join(".openclaw").is_symlink());
     assert_eq!(
         list(&home.join("data/oc")),
-        [
-            "openclaw.json: saved",
-            "workspace/",
-            "workspace/MEMORY.md: saved"
-        ]
+        ["openclaw.json: saved", "workspace/", "workspace/MEMORY.md: saved"]
     );
 }
 
@@ -189,10 +158,7 @@ fn a_linked_workspace_is_swapped_behind_its_link() {
         }
         let payloads = [state.clone(), workspace(&home)];
         Job::new(&payloads).in_place(&home).unwrap();
-        assert_eq!(
-            list(&home.join(".openclaw")),
-            ["openclaw.json: saved", "workspace -> ../ws"]
-        );
+        assert_eq!(list(&home.join(".openclaw")), ["openclaw.json: saved", "workspace -> ../ws"]);
         assert_eq!(list(&home.join("ws")), ["MEMORY.md: saved"]);
     }
 }
@@ -214,10 +180,7 @@ fn another_home_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(
         error.to_string(),
-        format!(
-            "the archive is of the home directory `/home/alice`, the target is `{}`",
-            home.display()
-        )
+        format!("the archive is of the home directory `/home/alice`, the target is `{}`", home.display())
     );
 }
 
@@ -233,10 +196,7 @@ fn a_failing_step_takes_all_back() {
         let payloads = [state(&home), other];
         let mut job = Job::new(&payloads);
         job.inside = inside;
-        let target = Target::Original {
-            home: home.clone(),
-            state_dir: home.join(".openclaw"),
-        };
+        let target = Target::Original { home: home.clone(), state_dir: home.join(".openclaw") };
         let layout = job.layout(&target).unwrap();
         // The second tree finds its stage gone, after the first was put into place.
         let error = job
@@ -281,18 +241,10 @@ fn a_config_in_a_workspace() {
             .directory("workspace/main", 0o755)
             .file("workspace/main/notes", b"saved");
         workspace = workspace.skipped_root("workspace/main/openclaw.json");
-        let payloads = if with_state {
-            vec![config, workspace]
-        } else {
-            vec![workspace]
-        };
+        let payloads = if with_state { vec![config, workspace] } else { vec![workspace] };
         let restored = Job::new(&payloads).in_place(&home).unwrap();
         assert_eq!(restored.kept, [home.join(kept("ws"))]);
-        let config = if with_state {
-            "openclaw.json: saved"
-        } else {
-            "openclaw.json: live"
-        };
+        let config = if with_state { "openclaw.json: saved" } else { "openclaw.json: live" };
         assert_eq!(list(&directory), ["notes: saved", config]);
     }
 }

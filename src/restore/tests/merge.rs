@@ -49,9 +49,7 @@ fn globs_replace_what_they_select() {
         .mtime(17, 18)
         .file("state/new/dir/file", b"saved")
         .file("state/not", b"wanted")];
-    let job = Job::new(&payloads)
-        .glob("state/openclaw.json")
-        .glob("state/new/**");
+    let job = Job::new(&payloads).glob("state/openclaw.json").glob("state/new/**");
     let restored = job.in_place(&home).unwrap();
     assert_eq!(restored.kept, [home.join(kept(".openclaw"))]);
     assert_eq!(list(&restored.kept[0]), ["openclaw.json: live"]);
@@ -70,9 +68,7 @@ fn a_link_where_a_directory_was_is_kept_and_not_followed() {
     let live = home.join(".openclaw");
     fs::create_dir(home.join("elsewhere")).unwrap();
     symlink("../elsewhere", live.join("sub")).unwrap();
-    let payloads = [state(&home)
-        .directory("state/sub", 0o755)
-        .file("state/sub/file", b"saved")];
+    let payloads = [state(&home).directory("state/sub", 0o755).file("state/sub/file", b"saved")];
     let job = Job::new(&payloads).glob("state/sub/file");
     let restored = job.in_place(&home).unwrap();
     assert_eq!(list(&restored.kept[0]), ["sub -> ../elsewhere"]);
@@ -88,20 +84,12 @@ fn no_side_file_survives_beside_a_replaced_database() {
     for name in ["db", "db-wal", "db-shm", "db-journal", "text", "text-wal"] {
         fs::write(live.join(name), "live").unwrap();
     }
-    let payloads = [state(&home)
-        .file("state/db", database)
-        .file("state/text", b"saved")];
+    let payloads = [state(&home).file("state/db", database).file("state/text", b"saved")];
     let job = Job::new(&payloads).glob("state/{db,text}");
     let restored = job.in_place(&home).unwrap();
     assert_eq!(
         list(&restored.kept[0]),
-        [
-            "db-journal: live",
-            "db-shm: live",
-            "db-wal: live",
-            "db: live",
-            "text: live"
-        ]
+        ["db-journal: live", "db-shm: live", "db-wal: live", "db: live", "text: live"]
     );
     assert!(live.join("text-wal").exists());
     assert_eq!(fs::read(live.join("db")).unwrap(), database);

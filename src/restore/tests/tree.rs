@@ -22,13 +22,7 @@ fn a_new_directory_gets_everything() {
     let restored = Job::new(&[payload]).to(&target).unwrap();
     assert_eq!(
         list(&target),
-        [
-            "state/",
-            "state/empty/",
-            "state/file: content",
-            "state/hard: content",
-            "state/link -> file"
-        ]
+        ["state/", "state/empty/", "state/file: content", "state/hard: content", "state/link -> file"]
     );
     assert_eq!((restored.entries, restored.bytes), (5, 7));
     assert!(restored.kept.is_empty() && restored.notes.is_empty());
@@ -105,9 +99,7 @@ fn nanoseconds_and_times_of_directories_and_links() {
 fn names_that_are_not_utf_8() {
     let (_scratch, base) = scratch();
     let target = base.join("target");
-    let payload = Payload::state()
-        .file(b"state/\xff\xfe\n", b"x")
-        .symlink("state/z", b"\xff\xfe\n");
+    let payload = Payload::state().file(b"state/\xff\xfe\n", b"x").symlink("state/z", b"\xff\xfe\n");
     Job::new(&[payload]).to(&target).unwrap();
     let name = std::ffi::OsStr::from_bytes(b"\xff\xfe\n");
     assert_eq!(fs::read(target.join("state").join(name)).unwrap(), b"x");
@@ -122,17 +114,11 @@ fn long_runs_of_zeros_are_holes() {
     content[0] = 1;
     content[20 << 20] = 2;
     let zeros = vec![0; 1_000_001];
-    let payload = Payload::state()
-        .file("state/sparse", &content)
-        .file("state/zeros", &zeros);
+    let payload = Payload::state().file("state/sparse", &content).file("state/zeros", &zeros);
     Job::new(&[payload]).to(&target).unwrap();
     assert!(fs::read(target.join("state/sparse")).unwrap() == content);
     assert!(fs::read(target.join("state/zeros")).unwrap() == zeros);
-    let blocks = |name: &str| {
-        fs::metadata(target.join("state").join(name))
-            .unwrap()
-            .blocks()
-    };
+    let blocks = |name: &str| fs::metadata(target.join("state").join(name)).unwrap().blocks();
     assert!(blocks("sparse") * 512 <= 1 << 20, "{}", blocks("sparse"));
     assert_eq!(blocks("zeros"), 0);
 }
@@ -142,14 +128,10 @@ fn content_of_every_length_around_a_block() {
     let (_scratch, base) = scratch();
     let target = base.join("target");
     let mut payload = Payload::state();
-    let lengths = [
-        0, 1, 65_535, 65_536, 65_537, 262_143, 262_144, 262_145, 400_000,
-    ];
+    let lengths = [0, 1, 65_535, 65_536, 65_537, 262_143, 262_144, 262_145, 400_000];
     let content = |length: usize| -> Vec<u8> {
         // Data, a hole, data.
-        let mut bytes: Vec<u8> = (0..length)
-            .map(|at| u8::try_from(at % 251).unwrap())
-            .collect();
+        let mut bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
         let hole = length.min(70_000)..length.min(200_000);
         bytes[hole].fill(0);
         bytes
@@ -195,12 +177,9 @@ fn a_tree_deeper_than_there_are_handles() {
         name += "/d";
         payload = payload.directory(&name, 0o755).mtime(9, 9);
     }
-    payload = payload
-        .file(format!("{name}/file"), b"x")
-        .hardlink(&format!("{name}/hard"), &format!("{name}/file"));
-    Job::new(std::slice::from_ref(&payload))
-        .to(&target)
-        .unwrap();
+    payload =
+        payload.file(format!("{name}/file"), b"x").hardlink(&format!("{name}/hard"), &format!("{name}/file"));
+    Job::new(std::slice::from_ref(&payload)).to(&target).unwrap();
     assert_eq!(mtime(target.join(name)), (9, 9));
     // Taken down again as deep as it is.
     let payload = payload.file("state/z", b"forged");
@@ -222,10 +201,7 @@ fn globs_take_directories_and_what_is_above() {
         .file("state/c", b"3")];
     let job = Job::new(&payloads).glob("state/*/b/");
     let restored = job.to(&target).unwrap();
-    assert_eq!(
-        list(&target),
-        ["state/", "state/a/", "state/a/b/", "state/a/b/x.json: 1"]
-    );
+    assert_eq!(list(&target), ["state/", "state/a/", "state/a/b/", "state/a/b/x.json: 1"]);
     assert_eq!(mode(target.join("state/a")), 0o750);
     assert_eq!(mtime(target.join("state/a")), (3, 4));
     assert_eq!(restored.entries, 4);
@@ -239,10 +215,7 @@ fn a_glob_that_matches_nothing() {
     let error = job.to(&base.join("target")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.to_string(), "nothing matches `*.json`");
-    let error = Job::new(&payloads)
-        .glob("state/[")
-        .to(&base.join("target"))
-        .unwrap_err();
+    let error = Job::new(&payloads).glob("state/[").to(&base.join("target")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
 }
 
@@ -257,10 +230,7 @@ fn hardlinks_whose_file_is_not_selected() {
         .hardlink("state/c", "state/a")];
     let job = Job::new(&payloads).glob("state/[bc]");
     job.to(&target).unwrap();
-    assert_eq!(
-        list(&target),
-        ["state/", "state/b: content", "state/c: content"]
-    );
+    assert_eq!(list(&target), ["state/", "state/b: content", "state/c: content"]);
     assert_eq!(mode(target.join("state/c")), 0o640);
     assert_eq!(fs::metadata(target.join("state/b")).unwrap().nlink(), 2);
 }
@@ -280,14 +250,7 @@ fn extracted_names_lie_beside_what_is_there() {
     let restored = extract_to(&payload, &["state/a", "state/b/other"], &base).unwrap();
     assert_eq!(
         list(&base),
-        [
-            "state/",
-            "state/a/",
-            "state/a/mine: mine",
-            "state/a/new: new",
-            "state/b/",
-            "state/b/other: other"
-        ]
+        ["state/", "state/a/", "state/a/mine: mine", "state/a/new: new", "state/b/", "state/b/other: other"]
     );
     assert_eq!(restored.bytes, 8);
     assert_eq!(mode(base.join("state/b")), 0o750);
@@ -317,10 +280,7 @@ fn interrupted_leaves_nothing() {
         }
     }
     let (_scratch, base) = scratch();
-    let payloads = [Payload::state()
-        .file("state/a", b"1")
-        .file("state/b", b"2")
-        .file("state/c", b"3")];
+    let payloads = [Payload::state().file("state/a", b"1").file("state/b", b"2").file("state/c", b"3")];
     let stop = Stop(0.into());
     let mut job = Job::new(&payloads);
     job.observer = &stop;
@@ -335,9 +295,7 @@ fn an_error_names_the_file() {
     let payload = Payload::state().file("state/a", b"x");
     let payloads = [payload];
     let job = Job::new(&payloads);
-    let layout = job
-        .layout(&crate::restore::Target::Directory(base.join("target")))
-        .unwrap();
+    let layout = job.layout(&crate::restore::Target::Directory(base.join("target"))).unwrap();
     let error = job
         .run(&layout, |entry| {
             if entry.path == path("state/a") {
@@ -349,10 +307,7 @@ fn an_error_names_the_file() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     let file = base.join("target/state/a");
-    assert_eq!(
-        error.to_string(),
-        format!("cannot create `{}`", file.display())
-    );
+    assert_eq!(error.to_string(), format!("cannot create `{}`", file.display()));
     assert!(list(&base).is_empty());
 }
 
@@ -382,10 +337,7 @@ fn a_directory_whose_surroundings_may_not_be_written() {
     let outcome = Job::new(&[Payload::state().file("state/a", b"x")]).to(&target);
     close(0o700);
     outcome.unwrap();
-    assert_eq!(
-        list(&base.join("closed")),
-        ["target/", "target/state/", "target/state/a: x"]
-    );
+    assert_eq!(list(&base.join("closed")), ["target/", "target/state/", "target/state/a: x"]);
 }
 
 #[cfg(target_os = "linux")]
