@@ -1,6 +1,6 @@
 //! `ocbak restore`: an installation back from an archive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf, absolute};
 
 use clap::Args as Group;
 use serde_json::{Value, json};
@@ -107,9 +107,21 @@ fn target(args: &Args) -> Result<Target, Failure> {
     if let Some(directory) = &args.to {
         return Ok(Target::Directory(directory.clone()));
     }
-    let found =
-        Installation::locate(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
-    Ok(Target::Original { home: found.home, state_dir: found.state_dir })
+    let search = args.place.search();
+    match Installation::locate(&search, &Environment::current()) {
+        Ok(found) => Ok(Target::Original { home: found.home, state_dir: found.state_dir }),
+        Err(error) => match (&search.home, &search.state_dir) {
+            // A new machine: where the user says both, nothing needs to be found.
+            (Some(home), Some(state_dir)) if state_dir.symlink_metadata().is_err() => {
+                Ok(Target::Original { home: full(home)?, state_dir: full(state_dir)? })
+            }
+            _ => Err(Failure::NothingToReplace(error)),
+        },
+    }
+}
+
+fn full(path: &Path) -> Result<PathBuf, Failure> {
+    absolute(path).map_err(|source| Failure::File { action: "resolve", path: path.to_owned(), source })
 }
 
 fn root(root: &PlannedRoot) -> Value {
