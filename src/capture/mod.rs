@@ -4,6 +4,7 @@
 //! ending the backup.
 
 mod facts;
+mod listing;
 mod meta;
 mod record;
 mod roots;
@@ -92,6 +93,7 @@ pub fn preview(
         walk(&scope, role, &mut links, &mut survey, observer)?;
         previews.push(survey.finish());
     }
+    warn_of_idle_patterns(&scope, observer);
     Ok(previews)
 }
 
@@ -110,7 +112,15 @@ fn record(
         let mut recorder = Recorder { sink: &mut *sink, scratch: &scratch, observer };
         walk(&scope, role, &mut links, &mut recorder, observer)?;
     }
+    warn_of_idle_patterns(&scope, observer);
     Ok(())
+}
+
+/// A pattern that left nothing out is probably a mistake.
+fn warn_of_idle_patterns(scope: &Scope, observer: &dyn Observer) {
+    for pattern in scope.policy.idle() {
+        observer.warn(&format!("nothing to leave out matches `{pattern}`"));
+    }
 }
 
 /// The roles asked for, in the archive's order.

@@ -12,16 +12,17 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::vec;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat};
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 
 use crate::capture::clip;
+use crate::capture::listing::{is_cache, names};
 use crate::capture::meta::{Id, Kind, Meta};
 use crate::capture::roots::{PlannedRoot, Scope};
 use crate::capture::stable::{self, trouble};
 use crate::error::Result;
 use crate::format::entry::{NoteReason, Noted, Role, SkipReason, Skipped};
 use crate::observer::Observer;
-use crate::openclaw::policy::{CACHE_TAG, CACHE_TAG_REASON, CACHE_TAG_SIGNATURE};
+use crate::openclaw::policy::CACHE_TAG_REASON;
 use crate::path::{ArchivePath, sanitize};
 
 /// Receives what a walk finds.
@@ -355,39 +356,6 @@ impl Walk<'_> {
     fn skip(&mut self, path: &ArchivePath, why: SkipReason, detail: &str) -> Result<()> {
         self.visitor.skip(Skipped { path: path.clone(), why, detail: clip(detail.to_owned()) })
     }
-}
-
-/// The names in a directory, ascending, and the error that ended the list early.
-fn names(handle: &OwnedFd) -> io::Result<(Vec<CString>, Option<io::Error>)> {
-    let mut names = Vec::new();
-    let mut failure = None;
-    // The same directory by a second handle; opening it again would need the right to search it.
-    for entry in Dir::new(handle.try_clone()?)? {
-        match entry {
-            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
-            Ok(entry) => names.push(entry.file_name().to_owned()),
-            Err(error) => {
-                failure = Some(error.into());
-                break;
-            }
-        }
-    }
-    names.sort_unstable();
-    Ok((names, failure))
-}
-
-/// Whether a directory is marked as a cache.
-fn is_cache(handle: &OwnedFd, names: &[CString]) -> bool {
-    let found = names.binary_search_by(|name| name.to_bytes().cmp(CACHE_TAG));
-    let Ok(at) = found else { return false };
-    let tag = || -> Option<bool> {
-        let meta = Meta::at(handle, &*names[at]).ok()?;
-        let (file, _) = stable::open(handle.as_fd(), &names[at], &meta).ok()?;
-        let mut start = [0; CACHE_TAG_SIGNATURE.len()];
-        std::os::unix::fs::FileExt::read_exact_at(&file, &mut start, 0).ok()?;
-        Some(start == *CACHE_TAG_SIGNATURE)
-    };
-    tag().unwrap_or(false)
 }
 
 const DIRECTORY: OFlags =

@@ -2,7 +2,7 @@
 //!
 //! Only the `user.` namespace: `security.` and `trusted.` attributes cannot be set again by the
 //! user who restores (and a restored file capability would be a gift), `system.` ones are access
-//! lists that name accounts of the source machine.
+//! lists that name accounts of the source machine. Systems without namespaces have nothing that is kept.
 
 use std::os::fd::AsFd;
 

@@ -1,5 +1,6 @@
 //! What of an installation is not worth keeping, and why.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -16,6 +17,8 @@ pub(crate) struct Policy {
     workspace: GlobSet,
     patterns: Vec<Glob>,
     exclude: GlobSet,
+    /// Which of `patterns` left something out.
+    used: RefCell<Vec<bool>>,
     all: bool,
 }
 
@@ -35,6 +38,7 @@ impl Policy {
             state: set(&state.collect::<Result<Vec<_>>>()?)?,
             workspace: set(&workspace.collect::<Result<Vec<_>>>()?)?,
             exclude: set(&patterns)?,
+            used: RefCell::new(vec![false; patterns.len()]),
             rules,
             patterns,
             all,
@@ -54,8 +58,18 @@ impl Policy {
     /// The user's pattern that leaves something out.
     pub(crate) fn excluded(&self, path: &ArchivePath) -> Option<String> {
         let matches = self.exclude.matches_candidate(&Candidate::from_bytes(path.as_bytes()));
+        for &position in &matches {
+            self.used.borrow_mut()[position] = true;
+        }
         let pattern = &self.patterns[*matches.first()?];
         Some(format!("excluded by `{}`", pattern.glob()))
+    }
+
+    /// The user's patterns that left out nothing so far.
+    pub(crate) fn idle(&self) -> Vec<&str> {
+        let used = self.used.borrow();
+        let all = self.patterns.iter().zip(&*used);
+        all.filter(|(_, used)| !**used).map(|(pattern, _)| pattern.glob()).collect()
     }
 
     /// Whether directories that carry a cache tag stay out.
@@ -263,6 +277,10 @@ mod tests {
         assert!(excluded(b"state/logs").is_some());
         assert!(excluded(b"workspace/a/b/x.iso").is_none());
         assert!(excluded(b"state/x/state/logs").is_none());
+        assert_eq!(policy.idle(), [""; 0]);
+        let idle = Policy::new(&patterns, true).unwrap();
+        assert!(idle.excluded(&ArchivePath::parse(b"state/x").unwrap()).is_none());
+        assert_eq!(idle.idle(), ["workspace/*/*.iso", "state/logs"]);
         let bad = Policy::new(&["a[".to_owned()], false).unwrap_err();
         assert_eq!(bad.kind(), ErrorKind::Invalid);
     }

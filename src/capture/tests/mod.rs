@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
-use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -212,14 +211,22 @@ impl<F: FnMut(u64) + Send> Observer for Ghost<F> {
 fn unprivileged<T: Send>(action: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            // Capabilities belong to a thread, so no other test loses them.
-            let mut sets = capabilities(None).unwrap();
-            sets.effective = CapabilitySet::empty();
-            set_capabilities(None, sets).unwrap();
+            // Capabilities belong to a thread, so no other test loses them. (Elsewhere tests do not run as root.)
+            #[cfg(target_os = "linux")]
+            give_up_capabilities();
             action()
         });
         thread.join().unwrap()
     })
+}
+
+#[cfg(target_os = "linux")]
+fn give_up_capabilities() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
+    let mut sets = capabilities(None).unwrap();
+    sets.effective = CapabilitySet::empty();
+    set_capabilities(None, sets).unwrap();
 }
 
 fn set_mode(path: impl AsRef<Path>, mode: u32) {
