@@ -23,6 +23,45 @@ pub struct Search {
     pub profile: Option<String>,
 }
 
+/// Where an installation lies, or would lie if there were one.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// Home directory.
+    pub home: PathBuf,
+    /// State directory; need not exist.
+    pub state_dir: PathBuf,
+    profile: Option<String>,
+    /// It is what the environment leads to without options.
+    usual: bool,
+}
+
+impl Location {
+    /// Finds the place, whether or not anything is there.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no home;
+    /// [`Invalid`](crate::ErrorKind::Invalid) for an impossible profile.
+    pub fn find(search: &Search, environment: &Environment) -> Result<Self> {
+        let surroundings = environment.home();
+        let home = match (&search.home, &surroundings) {
+            (Some(home), _) | (None, Some(home)) => full(home)?,
+            (None, None) => {
+                return Err(Error::NotFound { what: "no home directory is set".to_owned() });
+            }
+        };
+        let profile = search.profile.as_deref().map(parse_profile).transpose()?.flatten();
+        let same_home = search.home.is_none() || surroundings.as_ref() == Some(&home);
+        let usual = full(&usual_state_dir(&home, environment, same_home))?;
+        let state_dir = match (&search.state_dir, &profile) {
+            (Some(given), _) => full(given)?,
+            (None, Some(name)) => home.join(format!(".openclaw-{name}")),
+            (None, None) => usual.clone(),
+        };
+        Ok(Self { usual: same_home && state_dir == usual, home, state_dir, profile })
+    }
+}
+
 /// An OpenClaw installation on this machine.
 #[derive(Clone, Debug)]
 pub struct Installation {
@@ -61,27 +100,11 @@ impl Installation {
     /// `search.config`; [`Invalid`](crate::ErrorKind::Invalid) for an impossible profile;
     /// [`Io`](crate::ErrorKind::Io) when the state directory cannot be looked at.
     pub fn locate(search: &Search, environment: &Environment) -> Result<Self> {
-        let surroundings = environment.home();
-        let home = match (&search.home, &surroundings) {
-            (Some(home), _) | (None, Some(home)) => full(home)?,
-            (None, None) => {
-                return Err(Error::NotFound { what: "no home directory is set".to_owned() });
-            }
-        };
-        let profile = search.profile.as_deref().map(parse_profile).transpose()?;
-        let profile = profile.flatten();
-        let same_home = search.home.is_none() || surroundings.as_ref() == Some(&home);
-        let usual = full(&usual_state_dir(&home, environment, same_home))?;
-        let state_dir = match (&search.state_dir, &profile) {
-            (Some(given), _) => full(given)?,
-            (None, Some(name)) => home.join(format!(".openclaw-{name}")),
-            (None, None) => usual.clone(),
-        };
+        let location = Location::find(search, environment)?;
+        let (home, state_dir) = (location.home, location.state_dir);
         must_be_directory(&state_dir)?;
-        let variable = |name| {
-            let counts = same_home && state_dir == usual;
-            environment.value(name).filter(|_| counts)
-        };
+        let profile = location.profile;
+        let variable = |name| environment.value(name).filter(|_| location.usual);
 
         let mut warnings = Vec::new();
         let chosen = search.state_dir.is_some() || profile.is_some();
@@ -108,7 +131,7 @@ impl Installation {
         };
         let found = workspaces::find(&settings, &place, &mut warnings);
         // The service's file stands for the home, not for a state directory elsewhere.
-        let belongs_to_home = state_dir == usual || state_dir.parent() == Some(&home);
+        let belongs_to_home = location.usual || state_dir.parent() == Some(&home);
         let gateway_env = home.join(".config/openclaw/gateway.env");
         let gateway_env = (belongs_to_home && gateway_env.is_file()).then_some(gateway_env);
         Ok(Self {
@@ -220,7 +243,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::{Installation, Search};
+    use super::{Installation, Location, Search};
     use crate::ErrorKind;
     use crate::openclaw::Environment;
 
@@ -302,6 +325,8 @@ mod tests {
         let (home, environment) = home(&[]);
         let missing = Installation::locate(&Search::default(), &environment).unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::NotFound);
+        let would_be = Location::find(&Search::default(), &environment).unwrap();
+        assert_eq!(would_be.state_dir, home.path().join(".openclaw"));
         assert!(missing.to_string().contains("no OpenClaw state directory"));
         let nowhere = Installation::locate(&Search::default(), &Environment::empty());
         assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::NotFound);

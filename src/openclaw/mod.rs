@@ -10,7 +10,7 @@ mod relocation;
 mod workspaces;
 
 pub use environment::Environment;
-pub use locate::{Installation, Search};
+pub use locate::{Installation, Location, Search};
 pub use workspaces::{AgentDir, Workspace};
 
 pub(crate) use locate::SHARED_DATABASE;
