@@ -70,7 +70,7 @@ fn a_target_that_is_not_empty_is_refused() {
     fs::write(scene.path("out/mine"), "mine").unwrap();
     let ran = scene.restoring("out").code(1);
     ran.fails_with(&["out"]);
-    ran.hints("another place");
+    ran.hints("--to DIR");
     assert_eq!(names(&scene.path("out")), ["mine"]);
 }
 

@@ -1,6 +1,7 @@
 //! A directory with a home, key files and room for archives: where most tests begin.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -21,7 +22,9 @@ impl Scene {
     pub fn bare() -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (name, key) in [("recipient.txt", RECIPIENT), ("key.txt", IDENTITY), ("stranger.txt", STRANGER)] {
-            fs::write(directory.path().join(name), format!("# FAKE\n{key}\n")).unwrap();
+            let file = directory.path().join(name);
+            fs::write(&file, format!("# FAKE\n{key}\n")).unwrap();
+            fs::set_permissions(file, PermissionsExt::from_mode(0o600)).unwrap();
         }
         Self { directory }
     }
