@@ -237,7 +237,7 @@ const PRECIOUS: [&str; 17] = [
     "state/extensions/demo-plug/index.js",
     "state/skills/my-skill/SKILL.md",
     "workspace/main/.git/HEAD",
-    "workspace/main/gone.md",
+    "workspace/main/gone",
     "workspace/main/empty/inner",
 ];
 

@@ -84,7 +84,7 @@ const LINKS: [(&str, &str); 6] = [
     // Regenerable: points into the npm installation.
     (".openclaw/plugin-skills/browser", "/usr/lib/node_modules/openclaw/dist/skills/browser"),
     (".openclaw/workspace/today.md", "memory/2026-09-30.md"),
-    (".openclaw/workspace/gone.md", "no such file"),
+    (".openclaw/workspace/gone", "no such file"),
     ("projects/research-ws/latest", "data"),
 ];
 
