@@ -142,7 +142,7 @@ impl Sealed {
         let mut opened = false;
         let mut slot_problem = None;
         let mut manifest_problem = None;
-        for (kind, bytes) in &self.found.slots {
+        for (number, (kind, bytes)) in self.found.slots.iter().enumerate() {
             match slot::open(*kind, bytes, keys) {
                 Ok(Some(identity)) => {
                     opened = true;
@@ -155,8 +155,11 @@ impl Sealed {
                         Err(error) => manifest_problem = Some(error),
                     }
                 }
-                Ok(None) => {}
-                Err(error) => slot_problem = Some(error),
+                // A slot that only a damaged copy holds counts where no copy is intact.
+                Err(error) if number < self.found.intact_slots || !self.found.some_intact => {
+                    slot_problem = Some(error);
+                }
+                Ok(None) | Err(_) => {}
             }
         }
         if let Some(error) = manifest_problem.or(slot_problem) {

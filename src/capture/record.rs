@@ -94,10 +94,16 @@ impl Visitor for Recorder<'_> {
     }
 
     fn skip(&mut self, skipped: Skipped) -> Result<()> {
+        if skipped.why.needs_attention() {
+            self.observer.warn(&format!("`{}` is left out: {}", skipped.path, skipped.detail));
+        }
         self.sink.skip(skipped)
     }
 
     fn note(&mut self, noted: Noted) -> Result<()> {
+        if noted.why.needs_attention() {
+            self.observer.warn(&format!("`{}`: {}", noted.path, noted.detail));
+        }
         self.sink.note(noted)
     }
 }
@@ -208,11 +214,11 @@ impl Recorder<'_> {
         let Some((why, detail)) = remark else {
             return Ok(());
         };
-        self.sink.note(Noted { path: path.clone(), why, detail: clip(detail) })
+        self.note(Noted { path: path.clone(), why, detail: clip(detail) })
     }
 
     fn leave_out(&mut self, path: &ArchivePath, (why, detail): stable::Trouble) -> Result<Stored> {
-        self.sink.skip(Skipped { path: path.clone(), why, detail })?;
+        self.skip(Skipped { path: path.clone(), why, detail })?;
         Ok(Stored::Nothing)
     }
 }

@@ -19,6 +19,7 @@ use super::failure::{Exit, Failure};
 use super::glob::Patterns;
 use super::json;
 use super::outlook;
+use super::series;
 use super::spool;
 use super::ui::{self, Output, Ui, count, size};
 use super::unlock::{SealArgs, seal};
@@ -87,6 +88,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let created = Timestamp::now();
     let destination = Destination::choose(&args.output, &installation, created)?;
     let builder = ArchiveBuilder::new().level(args.level).threads(ui.threads).created(created.as_second());
+    let builder = match series::of(&installation.state_dir, ui) {
+        Some(id) => builder.series(id),
+        None => builder,
+    };
     let builder = seal(&args.seal, builder, ui)?;
     let summary = match &destination {
         Destination::Stdout => {

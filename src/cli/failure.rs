@@ -39,8 +39,6 @@ pub(crate) enum Failure {
     Library(Error),
     /// What the library says about finding the installation.
     Locating(Error),
-    /// What the library says about finding the installation that a restore shall replace.
-    NothingToReplace(Error),
     /// What the library says about a value on the command line.
     Argument(Error),
     /// What the library says about where a restore shall go.
@@ -107,10 +105,7 @@ impl Failure {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Library(error)
-            | Self::Locating(error)
-            | Self::NothingToReplace(error)
-            | Self::Targeting(error) => match error.kind() {
+            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => match error.kind() {
                 ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered => Exit::Damaged,
                 ErrorKind::WrongKey => Exit::NoKey,
                 ErrorKind::Interrupted => Exit::Interrupted,
@@ -129,11 +124,9 @@ impl Failure {
 
     fn causes(&self) -> Vec<String> {
         let mut next = match self {
-            Self::Library(error)
-            | Self::Locating(error)
-            | Self::NothingToReplace(error)
-            | Self::Argument(error)
-            | Self::Targeting(error) => error.source(),
+            Self::Library(error) | Self::Locating(error) | Self::Argument(error) | Self::Targeting(error) => {
+                error.source()
+            }
             Self::Output(source) | Self::File { source, .. } => {
                 return vec![one_line(source)];
             }
@@ -151,11 +144,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(error)
-            | Self::Locating(error)
-            | Self::NothingToReplace(error)
-            | Self::Argument(error)
-            | Self::Targeting(error) => error.fmt(f),
+            Self::Library(error) | Self::Locating(error) | Self::Argument(error) | Self::Targeting(error) => {
+                error.fmt(f)
+            }
             Self::Output(_) => f.write_str("cannot write to standard output"),
             Self::File { action, path, .. } => write!(f, "cannot {action} `{}`", path.display()),
             Self::Conflict { first, second } => {

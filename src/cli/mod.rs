@@ -17,6 +17,7 @@ mod passphrase;
 mod process;
 mod prompt;
 mod restore;
+mod series;
 mod spool;
 mod ui;
 mod unlock;

@@ -1,13 +1,11 @@
 //! `ocbak restore`: an installation back from an archive.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::PathBuf;
 
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::{
-    Environment, Installation, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, restore,
-};
+use ocbak::{Environment, Location, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, restore};
 
 use super::args::{Place, RoleName};
 use super::failure::{Exit, Failure};
@@ -107,21 +105,9 @@ fn target(args: &Args) -> Result<Target, Failure> {
     if let Some(directory) = &args.to {
         return Ok(Target::Directory(directory.clone()));
     }
-    let search = args.place.search();
-    match Installation::locate(&search, &Environment::current()) {
-        Ok(found) => Ok(Target::Original { home: found.home, state_dir: found.state_dir }),
-        Err(error) => match (&search.home, &search.state_dir) {
-            // A new machine: where the user says both, nothing needs to be found.
-            (Some(home), Some(state_dir)) if state_dir.symlink_metadata().is_err() => {
-                Ok(Target::Original { home: full(home)?, state_dir: full(state_dir)? })
-            }
-            _ => Err(Failure::NothingToReplace(error)),
-        },
-    }
-}
-
-fn full(path: &Path) -> Result<PathBuf, Failure> {
-    absolute(path).map_err(|source| Failure::File { action: "resolve", path: path.to_owned(), source })
+    // The place alone: on a new machine nothing is there yet.
+    let place = Location::find(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
+    Ok(Target::Original { home: place.home, state_dir: place.state_dir })
 }
 
 fn root(root: &PlannedRoot) -> Value {

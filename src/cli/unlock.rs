@@ -40,6 +40,10 @@ pub(crate) struct UnlockArgs {
 pub(crate) struct SealArgs {
     #[command(flatten)]
     passphrase: PassphraseArgs,
+    /// Ask for a passphrase on the terminal also where recipients are given: the archive then opens
+    /// with either.
+    #[arg(short = 'p', long = "passphrase", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    ask: bool,
     /// Encrypt to this age public key; may be repeated. Without any passphrase given, only the
     /// private keys that belong to these open the archive.
     #[arg(short, long = "recipient", value_name = "age1…")]
@@ -95,7 +99,7 @@ pub(crate) fn seal(args: &SealArgs, builder: ArchiveBuilder, ui: &Ui) -> Result<
     }
     let given = match args.passphrase.read(ui)? {
         Some(secret) => Some(secret.long_enough()?.passphrase()),
-        None if recipients.is_empty() => Some(ask_new(ui)?),
+        None if args.ask || recipients.is_empty() => Some(ask_new(ui)?),
         None => None,
     };
     let builder = builder.recipients(recipients);

@@ -66,6 +66,8 @@ pub(crate) struct Found {
     pub(crate) macs: Vec<Vec<u8>>,
     /// Distinct slots.
     pub(crate) slots: Vec<(SlotKind, Vec<u8>)>,
+    /// How many of the slots, from the first on, stand in an intact copy.
+    pub(crate) intact_slots: usize,
     /// What is wrong with the copies, a line each.
     pub(crate) problems: Vec<String>,
     /// Whether some copy is intact, and so a key that does not fit is a wrong key.
@@ -89,16 +91,25 @@ impl Found {
         }
         // §4.3: intact copies first, head before tail; the sort is stable.
         copies.sort_by_key(|copy| copy.problem.is_some());
-        for (name, content) in copies.into_iter().flat_map(|copy| copy.members) {
-            match name {
-                MANIFEST => insert(&mut found.manifests, content),
-                MAC => insert(&mut found.macs, content),
-                PASSPHRASE => insert(&mut found.slots, (SlotKind::Passphrase, content)),
-                RECIPIENTS => insert(&mut found.slots, (SlotKind::Recipients, content)),
-                _ => {}
+        for copy in copies {
+            found.take(copy.members);
+            if copy.problem.is_none() {
+                found.intact_slots = found.slots.len();
             }
         }
         found
+    }
+
+    fn take(&mut self, members: Members) {
+        for (name, content) in members {
+            match name {
+                MANIFEST => insert(&mut self.manifests, content),
+                MAC => insert(&mut self.macs, content),
+                PASSPHRASE => insert(&mut self.slots, (SlotKind::Passphrase, content)),
+                RECIPIENTS => insert(&mut self.slots, (SlotKind::Recipients, content)),
+                _ => {}
+            }
+        }
     }
 }
 

@@ -147,6 +147,8 @@ const STATE: &[Rule] = &[
     rule("state/{dev,git}",                                   Class::Regenerable, "checkouts that OpenClaw makes from their origin"),
     rule("state/worktrees",                                   Class::Regenerable, "checkouts that OpenClaw makes from their repository"),
     rule("state/{sandbox,sandboxes}",                         Class::Regenerable, "copies that OpenClaw makes for sandboxes"),
+    rule("{state,agent}/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
+    rule("{state,agent}/**/.*.ocbak-restore-*",               Class::Temporary, "left over from a restore"),
     rule("state/tmp",                                         Class::Temporary, "OpenClaw's temporary files"),
     rule("{state,agent}/**/*.tmp",                            Class::Temporary, "left over from writing another file"),
     rule("{state,agent}/**/*.sqlite.{backup,memory-reindex,tmp}-????????-????-????-????-????????????*", Class::Temporary, "left over from work on a database"),
@@ -155,6 +157,8 @@ const STATE: &[Rule] = &[
 #[rustfmt::skip]
 const WORKSPACE: &[Rule] = &[
     rule("workspace/*/**/node_modules",                       Class::Regenerable, "installed again by a package manager"),
+    rule("workspace/*/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
+    rule("workspace/*/**/.*.ocbak-restore-*",                 Class::Temporary, "left over from a restore"),
 ];
 
 /// A pattern against whole names: `*` stays within a component, `**` does not.
@@ -188,7 +192,10 @@ mod tests {
         Some(reason.split(':').next().unwrap().to_owned())
     }
 
-    const LEFT_OUT: [(&str, &str); 17] = [
+    const LEFT_OUT: [(&str, &str); 20] = [
+        ("state/workspace.before-restore-20261122T054858Z", "temporary"),
+        ("state/.before-restore-20261122T054858Z", "temporary"),
+        ("state/.workspace.ocbak-restore-0123456789abcdef", "temporary"),
         ("state/cache", "regenerable"),
         ("state/plugin-skills", "regenerable"),
         ("state/media/remote-cache", "regenerable"),

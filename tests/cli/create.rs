@@ -177,3 +177,20 @@ fn a_failure_leaves_no_file_behind() {
     let test = test.ends_with(2);
     assert_eq!(fs::read_dir(test.path(".")).unwrap().count(), before);
 }
+
+#[test]
+fn the_archives_of_an_installation_share_a_series() {
+    let mut test = Test::installed().write("other/openclaw.json", "{}\n");
+    let local = test.path("local").display().to_string();
+    let mut series = Vec::new();
+    for (number, state) in ["state", "state", "other"].into_iter().enumerate() {
+        let file = format!("{number}.ocbak");
+        let args = ["create", "-q", "--state-dir", state, "-R", "public.txt", "-o", &file];
+        let made = test.variable("XDG_STATE_HOME", &local).args(args).success();
+        let (next, document) = made.args(["info", "--json", &file]).json(0);
+        series.push(document["series"].as_str().unwrap().to_owned());
+        test = next;
+    }
+    assert_eq!(series[0], series[1]);
+    assert_ne!(series[0], series[2]);
+}

@@ -10,10 +10,6 @@ use super::Failure;
 /// Finds the advice for a failure, where there is any.
 pub(super) fn hint(failure: &Failure) -> Option<String> {
     let hint = match failure {
-        Failure::NothingToReplace(error) if error.kind() == ErrorKind::NotFound => {
-            "where OpenClaw never ran, name its places with both `--home DIR` and `--state-dir DIR`; \
-             or restore elsewhere with `--to DIR`"
-        }
         Failure::Locating(error) if error.kind() == ErrorKind::NotFound => {
             "name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`"
         }
@@ -22,7 +18,6 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::Library(error)
         | Failure::Locating(error)
-        | Failure::NothingToReplace(error)
         | Failure::Argument(error)
         | Failure::Targeting(error) => {
             return library_hint(error, None);
