@@ -41,14 +41,16 @@ pub(super) fn read(source: &dyn ReadAt, length: u64) -> Result<Found> {
         (None, None, None) => alone,
     };
     if found.manifests.is_empty() {
+        let nothing = found.slots.is_empty() && found.macs.is_empty();
         return Err(match lookalike(&head) {
-            Some(other) => Error::NotAnArchive(other),
+            // §3.4: with any member of a header region it is an archive, however damaged.
+            Some(other) if nothing => Error::NotAnArchive(other),
             None if head.len() < LIMITS.region => Error::Truncated {
                 what: "the archive".to_owned(),
                 expected: (2 * LIMITS.region + END) as u64,
                 found: length,
             },
-            None => Error::malformed("both copies of the header region are damaged: the manifest is lost"),
+            _ => Error::malformed("both copies of the header region are damaged: the manifest is lost"),
         });
     }
     Ok(found)

@@ -11,6 +11,7 @@ use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::stream::Decrypt;
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Role, Xattr};
+use crate::format::frame::has_checksum;
 use crate::format::index::Index;
 use crate::format::layout::{Layout, Place};
 use crate::format::limits::LIMITS;
@@ -90,7 +91,12 @@ impl Archive {
         let place = self.place(&index_name(role), role)?;
         let mut file = DigestReader::new(self.section(place));
         let decrypt = Decrypt::new(&self.identity, &mut file, &place.name)?;
-        let mut zstd = zstd::Decoder::with_buffer(BufReader::new(decrypt)).map_err(failed)?.single_frame();
+        let mut frame = BufReader::new(decrypt);
+        // §9.1; a buffer of 8 KiB holds the frame's header.
+        if !has_checksum(frame.fill_buf().map_err(failed)?) {
+            return Err(Error::malformed("index: its frame has no checksum"));
+        }
+        let mut zstd = zstd::Decoder::with_buffer(frame).map_err(failed)?.single_frame();
         zstd.window_log_max(LIMITS.index_window_log).map_err(failed)?;
         let mut lines = BufReader::with_capacity(64 * 1024, Frame(zstd));
         let index = Index::read(&mut lines, &self.manifest.archive, role)?;

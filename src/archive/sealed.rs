@@ -13,7 +13,7 @@ use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::{Keys, slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::block::{BLOCK, padding};
-use crate::format::layout::{END, Layout, member_header};
+use crate::format::layout::{END, Layout, Place, member_header};
 use crate::format::limits::LIMITS;
 use crate::format::manifest::Manifest;
 use crate::format::region::{Found, SlotKind};
@@ -112,21 +112,7 @@ impl Sealed {
         let mut damage = self.damage();
         damage.extend(skeleton(&self.source, &self.layout)?);
         for place in &self.layout.places {
-            let section = Section::new(self.source.clone(), place.content, place.member.length);
-            let mut reader = DigestReader::new(section);
-            let mut buffer = vec![0; 256 * 1024];
-            loop {
-                observer.check()?;
-                match reader.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(count) => observer.advance(count as u64),
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(Error::stream("read the archive", error)),
-                }
-            }
-            if reader.finish() != (place.member.length, place.member.sha256) {
-                damage.push(Damage::new(format!("`{}` does not match its digest", place.name)));
-            }
+            damage.extend(digest(&self.source, place, observer)?);
         }
         Ok(damage)
     }
@@ -222,6 +208,28 @@ fn header_damage(found: &Found, layout: &Layout, length: u64) -> Vec<Damage> {
         )));
     }
     damage
+}
+
+/// Compares a member with its digest.
+pub(super) fn digest(
+    source: &Arc<dyn ReadAt>,
+    place: &Place,
+    observer: &dyn Observer,
+) -> Result<Option<Damage>> {
+    let section = Section::new(source.clone(), place.content, place.member.length);
+    let mut reader = DigestReader::new(section);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        observer.check()?;
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => observer.advance(count as u64),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::stream("read the archive", error)),
+        }
+    }
+    let holds = reader.finish() == (place.member.length, place.member.sha256);
+    Ok((!holds).then(|| Damage::new(format!("`{}` does not match its digest", place.name))))
 }
 
 /// Compares every byte outside members and header regions with what it must be (spec §3.3).

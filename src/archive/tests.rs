@@ -169,8 +169,12 @@ fn content_that_ends_early_is_filled_with_zeros() {
     let root = Root { path: state.clone(), source: b"/s".to_vec(), agents: vec![] };
     let source = Source { roots: vec![root], ..Source::default() };
     writer.begin(source, Role::State).unwrap();
+    let directory =
+        Item { path: &state, mode: 0o700, mtime: Mtime::default(), xattrs: &[], kind: ItemKind::Directory };
+    writer.append(&directory, &mut io::empty()).unwrap();
+    let file = path("state/a");
     let item = Item {
-        path: &state,
+        path: &file,
         mode: 0o600,
         mtime: Mtime::default(),
         xattrs: &[Xattr { name: "user.x".to_owned(), value: vec![1] }],

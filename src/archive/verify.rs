@@ -1,9 +1,10 @@
 //! Checks everything that an archive holds (spec §10 step 6).
 
 use crate::archive::open::Archive;
-use crate::archive::sealed::{Damage, skeleton};
+use crate::archive::sealed::{Damage, digest, skeleton};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::entry::Role;
+use crate::format::manifest::PARITY_NAME;
 use crate::observer::Observer;
 
 /// What was checked.
@@ -36,6 +37,10 @@ impl Archive {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        // §10 step 6: what no payload covers.
+        if let Some(parity) = self.layout.place(PARITY_NAME) {
+            report.damage.extend(digest(&self.source, parity, observer)?);
         }
         Ok(report)
     }

@@ -108,6 +108,10 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         for root in &source.roots {
             let known =
                 std::str::from_utf8(root.path.as_bytes()).is_ok_and(|name| root_path(name, role).is_some());
+            if !root.source.starts_with(b"/") || root.source.contains(&0) {
+                let root = &root.path;
+                return Err(Error::invalid(format!("the source of root `{root}` is no absolute path")));
+            }
             if !known {
                 return Err(Error::invalid(format!("`{}` is no root of a {role} payload", root.path)));
             }

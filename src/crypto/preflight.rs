@@ -15,6 +15,8 @@ pub(crate) enum Stanzas {
     },
     /// One or more, none of type scrypt.
     PublicKeys,
+    /// Exactly one of type X25519, and grease, which age writes at random and ignores (§8.1).
+    Member,
 }
 
 /// Reads the header of an age file and checks its size and stanzas; returns its length in bytes.
@@ -29,10 +31,15 @@ pub(crate) fn check(file: &mut impl Read, stanzas: Stanzas) -> Result<usize> {
     if lines.next() != Some(b"age-encryption.org/v1") {
         return Err(bad("is not of version 1"));
     }
-    let mut count = 0;
+    let (mut all, mut count) = (0, 0);
     for stanza in lines.filter_map(|line| line.strip_prefix(b"-> ")) {
+        let kind = stanza.split(|&byte| byte == b' ').next().unwrap_or_default();
+        all += 1;
+        if stanzas == Stanzas::Member && kind.ends_with(b"-grease") {
+            continue;
+        }
         count += 1;
-        if count > LIMITS.age_stanzas {
+        if all > LIMITS.age_stanzas {
             return Err(bad("has more than 32 stanzas"));
         }
         let mut words = stanza.split(|&byte| byte == b' ');
@@ -52,11 +59,12 @@ pub(crate) fn check(file: &mut impl Read, stanzas: Stanzas) -> Result<usize> {
                 }
             }
             Stanzas::PublicKeys if !scrypt => {}
+            Stanzas::Member if kind == b"X25519" => {}
             _ => return Err(bad("has a stanza of a wrong type")),
         }
     }
     match (stanzas, count) {
-        (Stanzas::Scrypt { .. }, 1) | (Stanzas::PublicKeys, 1..) => Ok(header.len()),
+        (Stanzas::Scrypt { .. } | Stanzas::Member, 1) | (Stanzas::PublicKeys, 1..) => Ok(header.len()),
         _ => Err(bad("has a wrong number of stanzas")),
     }
 }
@@ -129,6 +137,16 @@ mod tests {
         for factor in ["", "018", "+18", "1e1"] {
             let text = header(&format!("-> scrypt salt {factor}\nbody\n"));
             assert_eq!(kind(&text, SCRYPT), Some(ErrorKind::Malformed), "{factor}");
+        }
+    }
+
+    #[test]
+    fn a_member_has_one_stanza_and_grease() {
+        let (own, grease) = ("-> X25519 a\nbody\n", "-> x-grease y\n\n");
+        assert_eq!(kind(&header(&format!("{own}{grease}")), Stanzas::Member), None);
+        for bad in [grease.to_owned(), own.repeat(2), format!("{own}-> ssh-rsa a\nbody\n"), grease.repeat(40)]
+        {
+            assert_eq!(kind(&header(&bad), Stanzas::Member), Some(ErrorKind::Malformed), "{bad}");
         }
     }
 

@@ -58,7 +58,7 @@ impl<R: Read + Seek> Decrypt<R> {
     ///
     /// `Malformed`, `Tampered` where it is not encrypted to the archive identity, those of `file`.
     pub(crate) fn new(identity: &ArchiveIdentity, mut file: R, name: &str) -> Result<Self> {
-        preflight::check(&mut file, Stanzas::PublicKeys).map_err(|error| named(name, error))?;
+        preflight::check(&mut file, Stanzas::Member).map_err(|error| named(name, error))?;
         file.seek(SeekFrom::Start(0)).map_err(|error| Error::stream("read the archive", error))?;
         // A small buffer: reading one file must not read much of the archive.
         let file = BufReader::with_capacity(1024, file);

@@ -11,6 +11,11 @@ pub(crate) struct FrameHeader {
     pub(crate) window: u64,
 }
 
+/// Whether bytes begin as a frame with a content checksum.
+pub(crate) fn has_checksum(frame: &[u8]) -> bool {
+    frame.strip_prefix(&MAGIC).and_then(<[u8]>::first).is_some_and(|descriptor| descriptor & 0x04 != 0)
+}
+
 impl FrameHeader {
     /// Reads the header of a frame as this format has them.
     ///

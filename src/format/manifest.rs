@@ -262,7 +262,8 @@ fn member(length: u64, sha256: &str) -> Option<Member> {
 
 const FORMAT: &str = "ocbak";
 const VERSION: u64 = 1;
-const PARITY_NAME: &str = "ocbak/parity";
+/// Name of the parity member.
+pub(crate) const PARITY_NAME: &str = "ocbak/parity";
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -38,7 +38,8 @@ impl EntryOrder {
     ///
     /// # Errors
     ///
-    /// `Malformed` when the name is not after the one before, has no root, or its parent is no directory before it.
+    /// `Malformed` when the name is not after the one before, has no root, its parent is no directory before it, or
+    /// a root is no directory.
     pub(crate) fn accept(&mut self, path: &ArchivePath, directory: bool) -> Result<()> {
         let bad = |what: &str| Error::malformed(format!("entry `{path}` {what}"));
         if self.last.as_ref().is_some_and(|last| path <= last) {
@@ -47,7 +48,11 @@ impl EntryOrder {
         while self.open.last().is_some_and(|parent| !path.starts_with(parent)) {
             self.open.pop();
         }
-        if self.roots.binary_search(path).is_err() {
+        if self.roots.binary_search(path).is_ok() {
+            if !directory {
+                return Err(bad("is a root and not a directory"));
+            }
+        } else {
             let parent = path.parent();
             if self.open.last() != parent.as_ref() || parent.is_none() {
                 return Err(bad("is not in a directory before it, and is not a root"));
@@ -109,6 +114,7 @@ mod tests {
             (vec![("state", true)], "workspace/a"),
             (vec![], "state/a"),
             (vec![], "config"),
+            (vec![], "state"),
         ] {
             let mut order = EntryOrder::new(&roots(&["state"])).unwrap();
             for (name, directory) in &before {

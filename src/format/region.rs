@@ -84,10 +84,13 @@ impl Found {
             found.some_intact |= copy.problem.is_none();
         }
         if found.problems.is_empty() && head != tail {
-            found.problems.push(
-                "the two copies of the header region differ: a change of passphrase was interrupted"
-                    .to_owned(),
-            );
+            let manifest = |copy: &Copy| copy.members.first().cloned();
+            let cause = if manifest(&copies[0]) == manifest(&copies[1]) {
+                "differ: a change of passphrase was interrupted"
+            } else {
+                "are of different archives"
+            };
+            found.problems.push(format!("the two copies of the header region {cause}"));
         }
         // §4.3: intact copies first, head before tail; the sort is stable.
         copies.sort_by_key(|copy| copy.problem.is_some());
@@ -155,7 +158,9 @@ fn strict(bytes: &[u8]) -> Result<Members, String> {
     let (Some((RECOVERY, text)), Some((DIGESTS, digests))) = (members.pop(), members.pop()) else {
         return Err("does not end with its digests and recovery text".to_owned());
     };
-    if text != recovery(text.len()) || text.len() < LIMITS.recovery_text {
+    // §4.1: it ends the region, without padding.
+    let ends = padding(text.len() as u64) == 0;
+    if text != recovery(text.len()) || text.len() < LIMITS.recovery_text || !ends {
         return Err("has another recovery text than this format".to_owned());
     }
     let mut expected = String::new();
@@ -181,11 +186,14 @@ fn strict(bytes: &[u8]) -> Result<Members, String> {
 
 /// Looks at every block for a member, in a copy that does not parse (§4.3).
 fn scan(bytes: &[u8]) -> Members {
-    (0..bytes.len())
-        .step_by(BLOCK)
-        .filter_map(|at| member_at(bytes, at))
-        .map(|(name, content)| (name, content.to_vec()))
-        .collect()
+    let mut members = Members::new();
+    for (name, content) in (0..bytes.len()).step_by(BLOCK).filter_map(|at| member_at(bytes, at)) {
+        // The first of each name: a forged copy shall not make readers try a slot for every block.
+        if members.iter().all(|(known, _)| *known != name) {
+            members.push((name, content.to_vec()));
+        }
+    }
+    members
 }
 
 /// The member whose header block stands at `at`.

@@ -241,6 +241,9 @@ fn check(item: &Item<'_>) -> Result<(), &'static str> {
         {
             return Err("a link target that is empty, too long or has a NUL byte");
         }
+        ItemKind::Symlink { .. } | ItemKind::Hardlink { .. } if !item.xattrs.is_empty() => {
+            return Err("a link with extended attributes");
+        }
         _ => {}
     }
     if !item.xattrs.is_sorted_by(|a, b| a.name.as_bytes() < b.name.as_bytes()) {

@@ -44,11 +44,17 @@ pub fn recover(archive: &Path, secret: &Secret, directory: &Path) {
     Run::new("tar").arg("-xf").arg(archive).current_dir(directory).success();
     let members = directory.join("ocbak");
     let text = fs::read_to_string(members.join("RECOVERY.txt")).unwrap();
-    for payload in ["state.tar.zst.age", "workspace.tar.zst.age"] {
+    for (payload, into) in [("state.tar.zst.age", "s"), ("workspace.tar.zst.age", "w")] {
+        fs::create_dir(members.join(into)).unwrap();
         if members.join(payload).exists() {
-            let line = line_for(&text, payload, matches!(secret, Secret::Key(_)));
-            shell(line, secret, &members).assert_silent_success();
+            let command = command_for(&text, payload, matches!(secret, Secret::Key(_)));
+            shell(&command, secret, &members).assert_silent_success();
+            for tree in fs::read_dir(members.join(into)).unwrap() {
+                let tree = tree.unwrap();
+                fs::rename(tree.path(), members.join(tree.file_name())).unwrap();
+            }
         }
+        fs::remove_dir(members.join(into)).unwrap();
     }
 }
 
@@ -58,15 +64,22 @@ pub fn check_header(directory: &Path) {
     Run::new("sha256sum").args(["--quiet", "-c", "ocbak/header.sha256"]).current_dir(directory).success();
 }
 
-/// Finds the one command of the text that opens a payload with a kind of secret.
+/// Finds the one command of the text that opens a payload, which is two lines; with a key it is changed as the
+/// text says.
 #[track_caller]
-fn line_for<'a>(text: &'a str, payload: &str, with_key: bool) -> &'a str {
-    let mut lines = text.lines().map(str::trim).filter(|line| {
-        line.starts_with("age -d") && line.contains(payload) && line.contains(" KEY ") == with_key
-    });
-    let line = lines.next().expect("no recovery command");
-    assert_eq!(lines.next(), None, "two recovery commands");
-    line
+fn command_for(text: &str, payload: &str, with_key: bool) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let mut pairs = lines.windows(2).filter(|pair| pair[0].ends_with('|') && pair[1].contains(payload));
+    let command = pairs.next().expect("no recovery command").join(" ");
+    assert_eq!(pairs.next(), None, "two recovery commands");
+    if !with_key {
+        return command;
+    }
+    let (with_passphrase, with_key) = ("age -d passphrase.key.age", "age -d -i KEY recipients.key.age");
+    for part in [with_passphrase, with_key] {
+        assert!(text.replace('\n', " ").contains(&format!("\"{part}\"")), "the text does not say `{part}`");
+    }
+    command.replace(with_passphrase, with_key)
 }
 
 fn shell(line: &str, secret: &Secret, directory: &Path) -> Ran {
@@ -91,7 +104,8 @@ impl Ran {
 
 /// Runs a command on a terminal of its own and types the passphrase when it is asked for.
 const TYPE_PASSPHRASE: &str = r#"
-import os, pty, sys
+import os, pty, signal, sys
+signal.alarm(120)  # a question that never comes must not wait for ever
 pid, terminal = pty.fork()
 if pid == 0:
     secret = os.environ.pop("PASSPHRASE")

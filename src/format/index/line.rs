@@ -249,9 +249,14 @@ impl<'a> RawHead<'a> {
         }
         let mut roots = Vec::with_capacity(self.roots.len());
         for raw in self.roots {
+            let source = bytes(raw.source, raw.source_base64)?;
+            // §9.2: absolute, without NUL.
+            if !source.starts_with(b"/") || source.contains(&0) {
+                return None;
+            }
             roots.push(Root {
                 path: root_path(&raw.root, self.role)?,
-                source: bytes(raw.source, raw.source_base64)?,
+                source,
                 agents: raw.agents.into_owned(),
             });
         }
