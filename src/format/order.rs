@@ -1,8 +1,9 @@
 //! The order of entries: names ascend, parents come first, everything lies below a root (spec §8.2, §8.3).
 
 use crate::error::{Error, Result};
-use crate::format::entry::Root;
+use crate::format::entry::{Role, Root};
 use crate::format::limits::LIMITS;
+use crate::format::text::decimal;
 use crate::path::ArchivePath;
 
 /// Follows the entries of a payload and refuses one that does not belong where it stands.
@@ -74,10 +75,27 @@ impl EntryOrder {
     }
 }
 
+/// A root has one of the names that §8.2 gives to its role.
+pub(crate) fn root_path(text: &str, role: Role) -> Option<ArchivePath> {
+    let id = |id: &str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
+            })
+    };
+    let known = match (role, text.split_once('/')) {
+        (Role::State, None) => matches!(text, "config" | "env" | "state"),
+        (Role::State, Some(("include", number))) => decimal(number).is_some(),
+        (Role::State, Some(("agent", name))) | (Role::Workspace, Some(("workspace", name))) => id(name),
+        _ => false,
+    };
+    known.then(|| ArchivePath::parse(text.as_bytes()).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::EntryOrder;
-    use crate::format::entry::Root;
+    use crate::format::entry::{Role, Root};
     use crate::path::ArchivePath;
 
     fn path(text: &str) -> ArchivePath {
@@ -125,5 +143,24 @@ mod tests {
         assert!(EntryOrder::new(&roots(&["state", "config"])).is_err());
         assert!(EntryOrder::new(&roots(&["state", "state"])).is_err());
         assert!(EntryOrder::new(&roots(&["workspace", "workspace/a"])).is_err());
+    }
+
+    #[test]
+    fn root_names_are_those_of_the_role() {
+        for (text, role, good) in [
+            ("state", Role::State, true),
+            ("include/0", Role::State, true),
+            ("include/00", Role::State, false),
+            ("agent/a-b_1", Role::State, true),
+            ("agent/A", Role::State, false),
+            ("agent", Role::State, false),
+            ("workspace/main", Role::State, false),
+            ("workspace/main", Role::Workspace, true),
+            ("workspace", Role::Workspace, false),
+            ("workspace/a/b", Role::Workspace, false),
+            ("state", Role::Workspace, false),
+        ] {
+            assert_eq!(super::root_path(text, role).is_some(), good, "{text}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
 use crate::format::limits::LIMITS;
+use crate::format::order::root_path;
 use crate::format::text::unhex;
 use crate::path::ArchivePath;
 
@@ -353,23 +354,6 @@ fn archive_path(text: Option<Cow<'_, str>>, base64: Option<String>) -> Option<Ar
 
 fn detail(text: Cow<'_, str>) -> Option<String> {
     (text.len() <= LIMITS.detail).then(|| text.into_owned())
-}
-
-/// A root has one of the names that §8.2 gives to its role.
-pub(crate) fn root_path(text: &str, role: Role) -> Option<ArchivePath> {
-    let id = |id: &str| {
-        (1..=64).contains(&id.len())
-            && id.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
-            })
-    };
-    let known = match (role, text.split_once('/')) {
-        (Role::State, None) => matches!(text, "config" | "env" | "state"),
-        (Role::State, Some(("include", number))) => crate::format::text::decimal(number).is_some(),
-        (Role::State, Some(("agent", name))) | (Role::Workspace, Some(("workspace", name))) => id(name),
-        _ => false,
-    };
-    known.then(|| ArchivePath::parse(text.as_bytes()).ok()).flatten()
 }
 
 macro_rules! words {

@@ -149,25 +149,6 @@ fn another_json_form_is_refused() {
     }
 }
 
-#[test]
-fn root_names_are_those_of_the_role() {
-    for (text, role, good) in [
-        ("state", Role::State, true),
-        ("include/0", Role::State, true),
-        ("include/00", Role::State, false),
-        ("agent/a-b_1", Role::State, true),
-        ("agent/A", Role::State, false),
-        ("agent", Role::State, false),
-        ("workspace/main", Role::State, false),
-        ("workspace/main", Role::Workspace, true),
-        ("workspace", Role::Workspace, false),
-        ("workspace/a/b", Role::Workspace, false),
-        ("state", Role::Workspace, false),
-    ] {
-        assert_eq!(super::line::root_path(text, role).is_some(), good, "{text}");
-    }
-}
-
 proptest! {
     #[test]
     fn arbitrary_lines_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
