@@ -108,7 +108,7 @@ impl ArchiveBuilder {
         self
     }
 
-    /// Sets the bytes of tar in a frame: a power of two from 256 KiB to 16 MiB; 1 MiB unless said.
+    /// Sets the bytes of tar in a frame: a power of two from 256 KiB to 16 MiB; 2 MiB unless said.
     pub fn frame_size(mut self, bytes: u32) -> Self {
         self.payload.frame_size = bytes;
         self
@@ -200,5 +200,6 @@ fn created(seconds: Option<i64>) -> Result<String> {
         .ok_or_else(|| Error::invalid("the time of creation is beyond the year 9999 or before 1970"))
 }
 
-const FRAME_SIZE: u32 = 1024 * 1024;
+/// By measurement: at most 1.02 times the bytes of one stream, at little more CPU than smaller frames (spec §16.4).
+const FRAME_SIZE: u32 = 2 * 1024 * 1024;
 const LEVEL: i32 = 3;

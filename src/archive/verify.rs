@@ -23,6 +23,20 @@ impl Archive {
     ///
     /// Goes on after damage in one payload with the next. The observer hears of bytes of file content.
     ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> ocbak::Result<()> {
+    /// # let keys = ocbak::Keys::new();
+    /// let archive = ocbak::Archive::open("openclaw.ocbak".as_ref(), &keys)?;
+    /// let report = archive.verify(0, &ocbak::Silent)?;
+    /// for damage in &report.damage {
+    ///     eprintln!("{damage}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Io`](ErrorKind::Io) and [`Interrupted`](ErrorKind::Interrupted) alone; damage is in the report.
