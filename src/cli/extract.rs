@@ -54,6 +54,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let Some(directory) = &args.directory else {
         return print(&archive, &indexes, &paths[0], args, ui);
     };
+    // The library reads its own; two at a time would take more memory than the entries may.
+    drop(indexes);
     let restored = {
         let progress = ui.progress("extracting", None);
         extract(&archive, &paths, directory, &progress)?

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args as Group;
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use ocbak::{Archive, Entry, Index, Mtime, Node, Role, Skipped, sanitize};
+use ocbak::{Archive, Entry, Index, Mtime, Node, Noted, Role, Skipped, sanitize};
 
 use super::args::RoleName;
 use super::failure::{Exit, Failure};
@@ -43,16 +44,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let indexes = indexes(&archive, args)?;
     let mut output = Output::new();
     if ui.json {
-        let mut payloads = Vec::new();
-        for index in &indexes {
-            payloads.push(document(index, args, &mut patterns));
-        }
+        let payloads = indexes.iter().map(|index| Payload::new(index, args, &mut patterns)).collect();
         patterns.finish(&args.file)?;
-        let mut document = json::manifest(archive.manifest());
-        document["file"] = json::path(&args.file);
-        document["payloads"] = payloads.into();
-        json::put_warnings(&mut document, ui);
-        output.document(&document)?;
+        let mut facts = json::manifest(archive.manifest());
+        facts["file"] = json::path(&args.file);
+        json::put_warnings(&mut facts, ui);
+        if let Some(facts) = facts.as_object_mut() {
+            // The members' lengths give way to what is in them.
+            facts.remove("payloads");
+        }
+        output.document(&Document { facts, payloads })?;
     } else {
         for index in &indexes {
             if args.skipped {
@@ -89,24 +90,57 @@ fn indexes(archive: &Archive, args: &Args) -> Result<Vec<Index>, Failure> {
         .collect()
 }
 
-fn document(index: &Index, args: &Args, patterns: &mut Patterns) -> Value {
-    let mut payload = json!({
-        "role": index.role.as_str(),
-        "roots": index.source.roots.iter().map(json::root).collect::<Vec<_>>(),
-        "facts": index.source.facts,
-    });
-    if args.skipped {
-        let skipped = index.skipped.iter().filter(|one| patterns.select(&one.path));
-        payload["skipped"] = skipped.map(json::skipped).collect();
-    } else {
-        let entries = index.entries.iter().filter(|one| patterns.select(&one.path));
-        payload["entries"] = entries.map(facts).collect();
-        payload["notes"] = index.noted.iter().map(json::noted).collect();
-    }
-    payload
+/// The document of `--json`. What it lists is made while it is written: as values of JSON, the
+/// entries would take several times the memory of the index.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    facts: Value,
+    payloads: Vec<Payload<'a>>,
 }
 
-fn facts(entry: &Entry) -> Value {
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(flatten)]
+    facts: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<Each<'a, Entry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Each<'a, Noted>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<Each<'a, Skipped>>,
+}
+
+impl<'a> Payload<'a> {
+    fn new(index: &'a Index, args: &Args, patterns: &mut Patterns) -> Self {
+        let facts = json!({
+            "role": index.role.as_str(),
+            "roots": index.source.roots.iter().map(json::root).collect::<Vec<_>>(),
+            "facts": index.source.facts,
+        });
+        let mut payload = Self { facts, entries: None, notes: None, skipped: None };
+        if args.skipped {
+            let skipped = index.skipped.iter().filter(|one| patterns.select(&one.path));
+            payload.skipped = Some(Each(skipped.collect(), json::skipped));
+        } else {
+            let entries = index.entries.iter().filter(|one| patterns.select(&one.path));
+            payload.entries = Some(Each(entries.collect(), facts_of));
+            payload.notes = Some(Each(index.noted.iter().collect(), json::noted));
+        }
+        payload
+    }
+}
+
+/// A list whose values are made one at a time.
+struct Each<'a, T>(Vec<&'a T>, fn(&T) -> Value);
+
+impl<T> Serialize for Each<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|one| (self.1)(one)))
+    }
+}
+
+fn facts_of(entry: &Entry) -> Value {
     let mut object = Map::new();
     json::put_name(&mut object, "path", entry.path.as_bytes());
     let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
