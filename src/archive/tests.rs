@@ -1,6 +1,8 @@
 //! Archives as a whole: what comes back, and what every damage leads to.
 #![allow(clippy::cast_possible_truncation)]
 
+mod huge;
+
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
