@@ -6,7 +6,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use support::age_keys::RECIPIENT;
 use support::cli::{PROGRAM, Ran, Run};
@@ -105,28 +104,6 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     // `ls` lists a remaining file on a line of its own.
     let left = ran.stderr.lines().any(|line| line.starts_with("backup") || line.starts_with('.'));
     assert!(!left, "{ran}");
-}
-
-#[test]
-fn an_interrupted_run_leaves_nothing() {
-    let scene = Scene::plain();
-    let out = scene.path("out");
-    fs::create_dir(&out).unwrap();
-    // Zeros enough for minutes.
-    let endless = fs::File::create(scene.state().join("media/inbound/endless.bin")).unwrap();
-    endless.set_len(1 << 40).unwrap();
-    let mut command = scene.creation(&out.join("backup.ocbak")).into_command();
-    let mut child = command.spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while names(&out).is_empty() {
-        assert!(child.try_wait().unwrap().is_none(), "ended by itself");
-        assert!(Instant::now() < deadline, "nothing was begun");
-        std::thread::yield_now();
-    }
-    let id = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(names(&out), [""; 0]);
 }
 
 /// Runs `create` into `out` from a shell that limits itself first.
