@@ -1,5 +1,6 @@
 //! Where each root of an archive goes on the disk; looks, and touches nothing.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -113,7 +114,44 @@ impl Places {
             layout.roots[payload][number] = Some(placed);
         }
         layout.find_staying(contents, &wholes, others, staying)?;
+        layout.refuse_overlaps(contents)?;
         Ok(layout)
+    }
+
+    /// Refuses places that live links lead into each other: the second to be put there would move
+    /// away what the first just brought, or mix with it.
+    fn refuse_overlaps(&self, contents: &[Contents<'_>]) -> Result<()> {
+        for outer in self.trees.iter().filter(|tree| tree.manner == Manner::Swap) {
+            for inner in self.trees.iter().filter(|tree| !std::ptr::eq(*tree, outer)) {
+                if inner.target.starts_with(&outer.target)
+                    && !outer
+                        .staying
+                        .iter()
+                        .any(|place| inner.target.starts_with(outer.target.join(as_path(place.as_bytes()))))
+                {
+                    return Err(Error::invalid(format!(
+                        "links lead `{}` into `{}`, which is replaced as a whole",
+                        shown(&inner.target),
+                        shown(&outer.target)
+                    )));
+                }
+            }
+        }
+        let mut taken: HashMap<PathBuf, &ArchivePath> = HashMap::new();
+        for (content, places) in contents.iter().zip(&self.roots) {
+            for (root, placed) in content.source.roots.iter().zip(places) {
+                let (Some(placed), true) = (placed, is_whole(root)) else { continue };
+                let mut target = self.trees[placed.tree].target.clone();
+                target.extend(placed.prefix.iter().map(|prefix| as_path(prefix.as_bytes())));
+                if let Some(other) = taken.insert(target, &root.path) {
+                    return Err(Error::invalid(format!(
+                        "`{other}` and `{}` go to the same place",
+                        root.path
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn own_tree(&mut self, path: &Path, kind: Kind) -> Result<Placed> {
@@ -214,15 +252,17 @@ enum Kind {
 impl Kind {
     fn of(root: &Root, content: &Contents<'_>, whole: bool) -> Self {
         let entry = content.entries.iter().find(|entry| entry.path == root.path);
-        let word = root.path.components().next();
         match entry.map(|entry| &entry.node) {
-            Some(Node::Directory) if whole && matches!(word, Some(b"state" | b"agent" | b"workspace")) => {
-                Self::Whole
-            }
+            Some(Node::Directory) if whole && is_whole(root) => Self::Whole,
             Some(Node::Directory) | None => Self::Names,
             Some(_) => Self::Single,
         }
     }
+}
+
+/// Tells whether a root stands for a directory of its own, with all that is in it (spec §8.2).
+fn is_whole(root: &Root) -> bool {
+    matches!(root.path.components().next(), Some(b"state" | b"agent" | b"workspace"))
 }
 
 /// A whole root that may enclose others.

@@ -260,3 +260,49 @@ fn a_workspace_that_could_not_be_read_stays_live() {
     let note = home.join(".openclaw/workspace/notes/today");
     assert_eq!(fs::read(note).unwrap(), b"live");
 }
+
+/// A workspace beside the state directory, by its own path.
+fn beside(home: &Path) -> Payload {
+    Payload::new(&[("workspace/two", &home.join("ws2"))])
+        .directory("workspace/two", 0o755)
+        .file("workspace/two/TWO.md", b"saved")
+}
+
+#[test]
+fn places_that_links_lead_into_each_other_are_refused() {
+    // What the link of the second workspace leads to: what is around the state, the state, and the first.
+    for (end, globs) in [
+        (".", &[][..]),
+        (".openclaw", &[]),
+        (".openclaw/workspace", &[]),
+        (".openclaw/workspace", &["workspace/**"]),
+    ] {
+        let (_scratch, home) = home();
+        symlink(end, home.join("ws2")).unwrap();
+        let before = list(&home);
+        let payloads = [state(&home), workspace(&home), beside(&home)];
+        let mut job = Job::new(&payloads);
+        for glob in globs {
+            job = job.glob(glob);
+        }
+        let error = job.in_place(&home).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{end}: {error}");
+        let says = ["links lead", "go to the same place"];
+        assert!(says.iter().any(|text| error.to_string().contains(text)), "{end}: {error}");
+        assert_eq!(list(&home), before);
+    }
+}
+
+#[test]
+fn a_workspace_that_lies_in_the_state_through_a_link_is_put_there() {
+    let (_scratch, home) = home();
+    symlink(".openclaw", home.join("oc")).unwrap();
+    let workspace = Payload::new(&[("workspace/main", &home.join("oc/workspace"))])
+        .directory("workspace/main", 0o755)
+        .file("workspace/main/MEMORY.md", b"saved");
+    Job::new(&[state(&home), workspace]).in_place(&home).unwrap();
+    assert_eq!(
+        list(&home.join(".openclaw")),
+        ["openclaw.json: saved", "workspace/", "workspace/MEMORY.md: saved"]
+    );
+}
