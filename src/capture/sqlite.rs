@@ -16,7 +16,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::capture::meta::Meta;
+use crate::capture::meta::{Kind, Meta};
 use crate::capture::scratch::{Copy, Scratch};
 use crate::capture::stable::{self, Remark};
 use crate::format::entry::NoteReason;
@@ -52,12 +52,17 @@ pub(crate) fn recognise(file: &File) -> Option<bool> {
 /// No file of the database may be open in this process: closing it would drop SQLite's locks.
 pub(crate) fn snapshot(database: &Database<'_>, scratch: &Scratch) -> Result<Snapshot, Remark> {
     let copy = scratch.copy();
-    let there = |suffix: &str| Meta::at(database.directory, &*side(database.name, suffix)).is_ok();
+    let look = |suffix: &str| Meta::at(database.directory, &*side(database.name, suffix));
+    let there = |suffix: &str| look(suffix).is_ok();
     let log = there("-wal");
+    // SQLite would wait forever for the other end of a FIFO.
+    let odd = ["-wal", "-shm", "-journal"]
+        .iter()
+        .any(|suffix| look(suffix).is_ok_and(|meta| meta.kind != Kind::File));
     // A log without a shared memory file, or a logged database without a log: SQLite would create them.
     // Should a writer end and take both away just now, SQLite creates an empty log; nothing can prevent that.
     let nothing_to_create = if log { there("-shm") } else { !database.logged };
-    let direct = if nothing_to_create {
+    let direct = if nothing_to_create && !odd {
         back_up(database, &copy, log)
     } else {
         Err(Failure::Other("not openable in place".to_owned()))

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{Captured, Test, fingerprint, set_mode, unprivileged};
 use crate::format::entry::{NoteReason, Role, SkipReason};
@@ -51,6 +52,24 @@ fn count(captured: &Captured, name: &str, table: &str) -> i64 {
     let (_directory, connection) = stored(captured, name);
     let query = format!("SELECT count(*) FROM {table}");
     connection.query_row(&query, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_side_file_that_is_no_file_holds_nothing_up() {
+    for (suffix, there) in [("-journal", &[""][..]), ("-wal", &["", "-shm"]), ("-shm", &["", "-wal"])] {
+        let test = Test::new();
+        left_behind(&test, there);
+        let side = test.state(format!("state/openclaw.sqlite{suffix}"));
+        if suffix == "-journal" {
+            // In the header of the file: only a database without a log looks for a journal.
+            let database = fs::File::options().write(true).open(test.state("state/openclaw.sqlite")).unwrap();
+            database.write_all_at(&[1, 1], 18).unwrap();
+        }
+        mknodat(CWD, &side, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let captured = test.capture();
+        assert!(!captured.content(NAME).is_empty());
+        assert_eq!(captured.skipped(&format!("{NAME}{suffix}")), Some(SkipReason::Kind));
+    }
 }
 
 #[test]
