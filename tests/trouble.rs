@@ -76,6 +76,37 @@ fn a_file_that_cannot_be_finished_leaves_nothing() {
 }
 
 #[test]
+fn a_limit_of_size_ends_no_run_halfway() {
+    let scene = Scene::plain();
+    let (out, to) = (scene.path("out"), scene.path("to"));
+    fs::create_dir(&out).unwrap();
+    // The signal of the limit keeps its default, which ends a process.
+    let ran = limited(&scene, &out, "ulimit -f 1; exec \"$@\"");
+    ran.fails_with(&["cannot write"]);
+    assert_eq!(ran.code, 1, "{ran}");
+    assert_eq!(names(&out), [""; 0]);
+    scene.creation(&scene.archive()).success();
+    let restore = Run::new("bash").args(["-c", "ulimit -f 1; exec \"$@\"", "bash", PROGRAM, "restore"]);
+    let ran = restore.arg(scene.archive()).arg("-i").arg(scene.path("key.txt")).arg("--to").arg(&to).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    let left: Vec<_> = names(&scene.path("")).into_iter().filter(|name| name.contains("restore")).collect();
+    assert_eq!(left, [""; 0]);
+    assert!(!to.exists());
+}
+
+#[test]
+fn an_archive_that_nobody_takes_is_a_failure() {
+    let scene = Scene::plain();
+    let mut command = scene.creation(Path::new("-")).into_command();
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot write to standard output"), "{stderr}");
+}
+
+#[test]
 fn a_full_disk_is_said_and_leaves_nothing() {
     let mount = "mount -t tmpfs -o size=1m none \"$OUT\"";
     let probe =

@@ -157,10 +157,13 @@ fn send(spool: &mut File, ui: &Ui) -> Result<(), Failure> {
     loop {
         ui.check()?;
         let count = spool.read(&mut buffer).map_err(failed)?;
-        if count == 0 || output.closed() {
-            return output.finish();
+        if count == 0 {
+            return output.finish_whole();
         }
         output.bytes(&buffer[..count])?;
+        if output.closed() {
+            return output.finish_whole();
+        }
     }
 }
 

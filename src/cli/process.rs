@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use super::failure::Exit;
@@ -31,5 +31,8 @@ pub(crate) fn stop_on_signals() -> Arc<AtomicBool> {
         let _ = flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, stop.clone());
         let _ = flag::register(signal, stop.clone());
     }
+    // At the limit of a file's size, a write shall fail like any other: the default ends the process
+    // at once, and would leave what was written.
+    let _ = flag::register(SIGXFSZ, Arc::default());
     stop
 }

@@ -193,6 +193,13 @@ impl Output {
         self.settle(written)
     }
 
+    /// Ends what is worth nothing in part: here a reader that went away is a failure.
+    pub(crate) fn finish_whole(mut self) -> Result<(), Failure> {
+        let written = self.stdout.flush();
+        self.settle(written)?;
+        if self.closed { Err(Failure::Output(io::ErrorKind::BrokenPipe.into())) } else { Ok(()) }
+    }
+
     fn settle(&mut self, written: io::Result<()>) -> Result<(), Failure> {
         match written {
             Err(_) if self.closed => Ok(()),
