@@ -3,12 +3,14 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use support::cli::ocbak;
 use support::databases::{LOGGED_EVENT, LOGGED_JOB, MAIN_AGENT, SHARED};
-use support::rich::{FIFO, SOCKET};
+use support::rich::{FIFO, LATIN1, SOCKET};
 use support::round_trip::{assert_logged_row, assert_stored_once, assert_unpacked};
 use support::scene::{Scene, names};
 use support::stock::{self, Secret};
@@ -130,6 +132,19 @@ fn a_dry_run_writes_nothing() {
     scene.create();
     scene.restoring("out").arg("--dry-run").success();
     assert!(!scene.path("out").exists());
+}
+
+#[test]
+fn a_name_that_is_no_text_comes_out_too() {
+    let scene = Scene::rich();
+    scene.create();
+    let latin1 = OsStr::from_bytes(LATIN1);
+    let file = fs::read(scene.state().join("workspace/odd").join(latin1)).unwrap();
+    let name = Path::new("workspace/main/odd").join(latin1);
+    let ran = scene.with_key("extract").arg(&name).arg("--stdout").success();
+    assert_eq!(ran.stdout, file);
+    let ran = scene.with_key("extract").arg(OsStr::from_bytes(b"state/\xe9")).arg("--stdout").code(1);
+    ran.fails_with(&["no entry `state/\\xe9`"]);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! `ocbak extract`: a few entries out of an archive.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args as Group;
 
-use ocbak::{Archive, ArchivePath, Entry, Index, Node, extract};
+use ocbak::{Archive, ArchivePath, Entry, Index, Node, extract, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     file: PathBuf,
     /// Names in the archive, such as `workspace/main/MEMORY.md`.
     #[arg(required = true, value_name = "PATH")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     /// Put them below this directory, which exists, under their full names. Nothing in it is
     /// replaced.
     #[arg(short = 'C', long, value_name = "DIR", required_unless_present = "stdout")]
@@ -83,13 +84,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// Finds the entry that the user names.
-fn find(name: &str, indexes: &[Index], args: &Args) -> Result<ArchivePath, Failure> {
-    let wanted = name.trim_end_matches('/').as_bytes();
+fn find(name: &OsStr, indexes: &[Index], args: &Args) -> Result<ArchivePath, Failure> {
+    let name = name.as_encoded_bytes();
+    let slashes = name.iter().rev().take_while(|byte| **byte == b'/').count();
+    let wanted = &name[..name.len() - slashes];
     let names = || indexes.iter().flat_map(|index| &index.entries).map(|entry| &entry.path);
     match names().find(|path| path.as_bytes() == wanted) {
         Some(path) => Ok(path.clone()),
         None => Err(Failure::UnknownName {
-            name: name.to_owned(),
+            name: sanitize(name),
             file: args.file.clone(),
             nearest: nearest(wanted, names()).map(ToString::to_string),
         }),
