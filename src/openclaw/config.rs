@@ -110,7 +110,7 @@ fn string(value: &Value) -> Option<String> {
 }
 
 /// How deep objects and arrays nest; strings and comments do not count.
-fn nesting(text: &[u8]) -> usize {
+pub(crate) fn nesting(text: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -134,7 +134,7 @@ fn nesting(text: &[u8]) -> usize {
     deepest
 }
 
-fn string_length(text: &[u8]) -> usize {
+pub(crate) fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
     while let Some(&byte) = text.get(at) {
         at += match byte {
@@ -147,18 +147,18 @@ fn string_length(text: &[u8]) -> usize {
 }
 
 /// A line comment ends where JavaScript says that a line does.
-fn line_length(text: &[u8]) -> usize {
+pub(crate) fn line_length(text: &[u8]) -> usize {
     let ends: [&[u8]; 4] = [b"\n", b"\r", b"\xe2\x80\xa8", b"\xe2\x80\xa9"];
     (0..text.len()).find(|&at| ends.iter().any(|end| text[at..].starts_with(end))).unwrap_or(text.len())
 }
 
-fn comment_length(text: &[u8]) -> usize {
+pub(crate) fn comment_length(text: &[u8]) -> usize {
     let end = text[2..].windows(2).position(|two| two == b"*/");
     end.map_or(text.len(), |end| end + 4)
 }
 
-const MAX_SIZE: u64 = 16 << 20;
-const MAX_NESTING: usize = 64;
+pub(crate) const MAX_SIZE: u64 = 16 << 20;
+pub(crate) const MAX_NESTING: usize = 64;
 
 #[cfg(test)]
 mod tests {

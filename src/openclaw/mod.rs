@@ -6,7 +6,7 @@ mod config;
 mod environment;
 mod locate;
 pub(crate) mod policy;
-mod relocation;
+pub(crate) mod relocate;
 mod workspaces;
 
 pub use environment::Environment;

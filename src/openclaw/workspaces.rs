@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::openclaw::config::{Agent, Config};
 use crate::openclaw::environment::expand;
-use crate::openclaw::relocation;
+use crate::openclaw::relocate::former;
 
 /// A directory that agents work in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Resolver<'_> {
         let path = self.place.home.join(expand(text.as_ref(), self.place.home));
         if !path.is_dir() {
             let (home, state_dir) = (self.place.home, self.place.state_dir);
-            if let Some(found) = relocation::find(&path, self.paths(), state_dir, home) {
+            if let Some(found) = former::find(&path, self.paths(), state_dir, home) {
                 return (found, "configured for another home");
             }
         }

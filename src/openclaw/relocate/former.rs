@@ -13,7 +13,7 @@ pub(crate) fn find<'a>(
     home: &Path,
 ) -> Option<PathBuf> {
     for own in paths {
-        let Some(former_state) = former_state_dir(own, state_dir) else {
+        let Some(former_state) = self::state_dir(own, state_dir) else {
             continue;
         };
         if let Ok(below) = configured.strip_prefix(&former_state) {
@@ -33,7 +33,7 @@ pub(crate) fn find<'a>(
 }
 
 /// The state directory that a configured path lies in, as the configuration's own machine had it.
-fn former_state_dir(path: &Path, state_dir: &Path) -> Option<PathBuf> {
+pub(crate) fn state_dir(path: &Path, state_dir: &Path) -> Option<PathBuf> {
     let mut before = PathBuf::new();
     for component in path.components() {
         before.push(component);
