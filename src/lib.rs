@@ -52,4 +52,6 @@ pub use observer::{Observer, Silent};
 pub use openclaw::{AgentDir, Environment, Installation, Location, Search, Workspace};
 pub use path::{ArchivePath, sanitize};
 pub use payload::stream::PayloadStream;
-pub use restore::{Plan, PlannedRoot, Restored, Selection, Target, extract, restore};
+pub use restore::{
+    Adaptation, Owner, Plan, PlannedRoot, Restored, Rewritten, Selection, Target, extract, restore,
+};

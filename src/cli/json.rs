@@ -86,6 +86,7 @@ pub(crate) fn restored(restored: &Restored) -> Value {
         "bytes": restored.bytes,
         "kept": restored.kept.iter().map(|kept| path(kept)).collect::<Vec<_>>(),
         "notes": restored.notes,
+        "rewritten": super::adapt::rewritten(&restored.rewritten),
     })
 }
 

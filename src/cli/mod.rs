@@ -1,6 +1,7 @@
 //! The command line: parses it, prepares the process, runs one command and turns its end into
 //! an exit code.
 
+mod adapt;
 mod args;
 mod create;
 mod destination;

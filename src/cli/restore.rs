@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::{Environment, Location, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, restore};
+use ocbak::{
+    Environment, Location, Owner, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, restore,
+};
 
+use super::adapt::{self, Adapting};
 use super::args::{Place, RoleName};
 use super::failure::{Exit, Failure};
 use super::glob::Patterns;
@@ -18,7 +21,9 @@ use super::unlock::{UnlockArgs, slot, unlock};
 /// Put back what an archive holds, in place or into another directory.
 ///
 /// Everything is unpacked beside its target and checked before anything is replaced; what was
-/// there is kept beside it under a name that says when.
+/// there is kept beside it under a name that says when. Under another home directory, state
+/// directory or profile, the paths in OpenClaw's configuration and databases become those of the
+/// new place.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// The archive.
@@ -40,6 +45,8 @@ pub(crate) struct Args {
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
+    adapting: Adapting,
+    #[command(flatten)]
     unlock: UnlockArgs,
     #[command(flatten)]
     place: Place,
@@ -54,12 +61,17 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         Some(Terminal::open(ui).ok_or(Failure::NotConfirmed)?)
     };
     let target = target(args)?;
+    let home = match &target {
+        Target::Original { home, .. } => Some(home.as_path()),
+        Target::Directory(_) => None,
+    };
+    let adaptation = args.adapting.adaptation(home)?;
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let selection = Selection {
         roles: args.only.map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
         globs: args.globs.clone(),
     };
-    let plan = Plan::new(&archive, &selection, &target).map_err(Failure::Targeting)?;
+    let plan = Plan::new(&archive, &selection, &target, &adaptation).map_err(Failure::Targeting)?;
     for warning in plan.warnings() {
         ui.warn(warning);
     }
@@ -71,15 +83,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             SlotKind::Recipients => "recipients",
         },
         "roots": plan.roots().iter().map(root).collect::<Vec<_>>(),
+        "rewrites": adapt::planned(&plan),
+        "owner": adaptation.owner.map(|owner| json!({ "user": owner.user, "group": owner.group })),
     });
     if !ui.json && (!ui.quiet || args.dry_run || terminal.is_some()) {
-        say_plan(args, &plan, archive.opened_by())?;
+        say_plan(args, &plan, adaptation.owner, archive.opened_by())?;
     }
     if let Some(terminal) = terminal
         && !terminal.agrees("Restore this in place? [y/N] ")?
     {
         return Err(Failure::Declined);
     }
+    let mut exit = Exit::Done;
     if !args.dry_run {
         let restored = {
             let total = plan.roots().iter().map(|root| root.bytes).sum();
@@ -88,6 +103,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         };
         for note in &restored.notes {
             ui.warn(note);
+        }
+        for left in &restored.rewritten.left {
+            ui.warn(format_args!("left as it is: {left}"));
+        }
+        if !restored.rewritten.left.is_empty() {
+            exit = Exit::Attention;
         }
         document["restored"] = json::restored(&restored);
         if !ui.json {
@@ -98,7 +119,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         json::put_warnings(&mut document, ui);
         ui::document(&document)?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn target(args: &Args) -> Result<Target, Failure> {
@@ -120,7 +141,7 @@ fn root(root: &PlannedRoot) -> Value {
     })
 }
 
-fn say_plan(args: &Args, plan: &Plan, opened_by: SlotKind) -> Result<(), Failure> {
+fn say_plan(args: &Args, plan: &Plan, owner: Option<Owner>, opened_by: SlotKind) -> Result<(), Failure> {
     let mut output = Output::new();
     output.line(format_args!("opened by {}", slot(opened_by)))?;
     if opened_by == SlotKind::Recipients {
@@ -140,6 +161,10 @@ fn say_plan(args: &Args, plan: &Plan, opened_by: SlotKind) -> Result<(), Failure
             if root.replaces { "; what is there is kept beside it" } else { "" }
         ))?;
     }
+    adapt::say_plan(plan, &mut output)?;
+    if let Some(Owner { user, group }) = owner {
+        output.line(format_args!("everything will belong to user {user} and group {group}"))?;
+    }
     output.finish()
 }
 
@@ -151,6 +176,7 @@ fn say_end(restored: &Restored, ui: &Ui) -> Result<(), Failure> {
             count(restored.entries, "entry", "entries"),
             size(restored.bytes)
         ))?;
+        adapt::say_end(&restored.rewritten, &mut output)?;
         for kept in &restored.kept {
             output.line(format_args!(
                 "what was there is kept in {}; remove it when all is well",

@@ -13,5 +13,6 @@ pub use environment::Environment;
 pub use locate::{Installation, Location, Search};
 pub use workspaces::{AgentDir, Workspace};
 
+pub(crate) use config::MAX_SIZE as MAX_CONFIG_SIZE;
 pub(crate) use locate::SHARED_DATABASE;
 pub(crate) use workspaces::agent_id;

@@ -1,6 +1,8 @@
 //! Fills the stages: files and directories as they come, then links, then what directories
 //! look like from outside.
 
+use std::path::{Path, PathBuf};
+
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node};
 use crate::observer::Observer;
@@ -8,6 +10,7 @@ use crate::path::ArchivePath;
 
 use super::feed::Feed;
 use super::layout::{Contents, Layout};
+use super::migrate::{Migration, Rewritten, find};
 use super::stage::{Copier, Facts, Stage};
 
 /// The stages of a restore and what they are filled from.
@@ -19,6 +22,8 @@ pub(super) struct Filling<'a> {
     pub(super) stages: Vec<Stage>,
     /// The stage used last.
     pub(super) current: usize,
+    /// What was rewritten for another place.
+    pub(super) rewritten: Rewritten,
 }
 
 /// What was made.
@@ -67,8 +72,13 @@ impl<'a> Filling<'a> {
                 }
             }
         }
+        // Before there is a link that could lead anywhere, and with every directory still open to us.
+        let mut migration = self.layout.migration.clone();
+        if let Some(migration) = &mut migration {
+            self.rewritten = migration.run(self)?;
+        }
         self.for_each(Self::hardlink)?;
-        self.for_each(Self::symlink)?;
+        self.for_each(|filling, payload, number| filling.symlink(payload, number, migration.as_ref()))?;
         for stage in &mut self.stages {
             // Each directory is found by its name once more: what was put in its place is noticed.
             stage.rest();
@@ -80,6 +90,9 @@ impl<'a> Filling<'a> {
             self.stages[stage].finish_directory(place.as_ref(), facts)?;
         }
         for stage in &mut self.stages {
+            if let Some(owner) = self.layout.owner {
+                stage.give(owner)?;
+            }
             stage.sync()?;
         }
         for picks in &self.layout.picks {
@@ -109,13 +122,15 @@ impl<'a> Filling<'a> {
         self.stages[to].hardlink(&from, &from_place, &place, facts)
     }
 
-    fn symlink(&mut self, payload: usize, number: usize) -> Result<()> {
+    fn symlink(&mut self, payload: usize, number: usize, migration: Option<&Migration>) -> Result<()> {
         let entry = self.entry(payload, number);
         let Node::Symlink { target } = &entry.node else {
             return Ok(());
         };
         let (stage, place) = self.stage_for_name(payload, number)?;
-        self.stages[stage].symlink(&place, target, entry.mtime)
+        let moved = migration.and_then(|migration| migration.link(&entry.path, target));
+        self.rewritten.links += u64::from(moved.is_some());
+        self.stages[stage].symlink(&place, moved.as_deref().unwrap_or(target), entry.mtime)
     }
 
     /// Refuses names that the target would take for one: the later would replace the earlier.
@@ -144,6 +159,48 @@ impl<'a> Filling<'a> {
     fn entry(&self, payload: usize, number: usize) -> &'a Entry {
         let contents: &'a [Contents<'a>] = self.contents;
         &contents[payload].entries[number]
+    }
+
+    /// Finds the staged file that came from a path; the number is that of the entry it is made as.
+    pub(super) fn find(&self, source: &Path) -> Option<(usize, usize)> {
+        let (payload, number) = find(self.contents, source)?;
+        let picks = &self.layout.picks[payload];
+        let entry = self.entry(payload, number);
+        let is_file = matches!(entry.node, Node::File { .. } | Node::Hardlink { .. });
+        // A further name of a file has its content from there.
+        (is_file && picks.contains(number)).then(|| (payload, picks.linked_to(number).unwrap_or(number)))
+    }
+
+    /// Reads a staged file; `None` where it is longer than `limit`.
+    pub(super) fn read(&mut self, payload: usize, number: usize, limit: u64) -> Result<Option<Vec<u8>>> {
+        let (stage, place) = self.stage_for_name(payload, number)?;
+        self.stages[stage].read(&place, limit)
+    }
+
+    /// Gives a staged file other content.
+    pub(super) fn rewrite(&mut self, payload: usize, number: usize, content: &[u8]) -> Result<()> {
+        let (stage, place) = self.stage_for_name(payload, number)?;
+        let facts = self.file_facts(payload, number);
+        self.stages[stage].rewrite(&place, facts, content)
+    }
+
+    /// Lends a staged file to a library that takes only paths.
+    pub(super) fn lend(&mut self, payload: usize, number: usize) -> Result<PathBuf> {
+        let (stage, place) = self.stage_for_name(payload, number)?;
+        self.stages[stage].lend(&place)
+    }
+
+    /// Gives a file that was lent its mode and time again.
+    pub(super) fn take_back(&mut self, payload: usize, number: usize) -> Result<()> {
+        let (stage, place) = self.stage_for_name(payload, number)?;
+        let facts = self.file_facts(payload, number);
+        self.stages[stage].take_back(&place, facts)
+    }
+
+    /// Mode and time of a staged file, which a hard link has from the file that it is a name of.
+    fn file_facts(&self, payload: usize, number: usize) -> Facts {
+        let file = self.layout.picks[payload].file_of(number).unwrap_or(number);
+        facts(self.entry(payload, file))
     }
 
     /// Returns the stage and the place in it of an entry.

@@ -9,6 +9,7 @@ use crate::format::entry::{Entry, Node, Skipped, Source};
 use crate::path::ArchivePath;
 
 use super::locate::{as_path, joined};
+use super::migrate::{Migration, Owner};
 use super::place::Places;
 use super::plan::PlannedRoot;
 use super::select::{Picks, Wanted};
@@ -67,6 +68,10 @@ pub(super) struct Layout {
     pub(super) roots: Vec<PlannedRoot>,
     /// Payload and number of every directory, those above before those below.
     pub(super) directories: Vec<(usize, usize)>,
+    /// Paths to be rewritten.
+    pub(super) migration: Option<Migration>,
+    /// Whom everything shall belong to.
+    pub(super) owner: Option<Owner>,
     places: Vec<Vec<Option<Placed>>>,
 }
 
@@ -116,7 +121,15 @@ impl Layout {
                 }
             }
         }
-        let mut layout = Self { trees, picks, roots: planned, directories: Vec::new(), places: roots };
+        let mut layout = Self {
+            trees,
+            picks,
+            roots: planned,
+            directories: Vec::new(),
+            migration: None,
+            owner: None,
+            places: roots,
+        };
         layout.check(contents, items)?;
         Ok(layout)
     }
@@ -134,6 +147,16 @@ impl Layout {
             Some(placed) => Ok((placed.tree, joined(placed.prefix.as_ref(), rest)?)),
             None => Err(Error::invalid(format!("`{path}` has no place"))),
         }
+    }
+
+    /// Returns where a root goes; `None` where nothing of it is wanted.
+    pub(super) fn target(&self, payload: usize, root: usize) -> Option<PathBuf> {
+        let placed = self.places[payload][root].as_ref()?;
+        let mut target = self.trees[placed.tree].target.clone();
+        if let Some(prefix) = &placed.prefix {
+            target.push(as_path(prefix.as_bytes()));
+        }
+        Some(target)
     }
 
     /// Checks that no two entries share a place and none lies below what is no directory.

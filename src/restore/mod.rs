@@ -7,6 +7,7 @@ mod feed;
 mod fill;
 mod layout;
 mod locate;
+mod migrate;
 mod moves;
 mod names;
 mod place;
@@ -28,6 +29,7 @@ use crate::format::index::Index;
 use crate::observer::Observer;
 
 pub use extract::extract;
+pub use migrate::{Adaptation, Owner, Rewritten};
 pub use plan::{Plan, PlannedRoot, Target};
 pub use select::Selection;
 
@@ -48,6 +50,8 @@ pub struct Restored {
     pub kept: Vec<PathBuf>,
     /// What could not be made as it was: attributes refused, dangerous mode bits dropped.
     pub notes: Vec<String>,
+    /// What was rewritten because it went to another place.
+    pub rewritten: Rewritten,
 }
 
 /// Does what a plan says.
@@ -101,17 +105,18 @@ fn run<'f>(
 ) -> Result<Restored> {
     // Dropped in reverse: renames are taken back into the stages, the stages removed, and
     // then the directories that were made for them.
-    let mut ground = Moves::new(observer);
+    let mut ground = Moves::new(observer, layout.owner);
     let mut stages = Vec::new();
     for tree in &layout.trees {
         stages.push(activate::prepare(tree, &mut ground)?);
     }
-    let mut filling = Filling { contents, layout, observer, stages, current: 0 };
+    let mut filling =
+        Filling { contents, layout, observer, stages, current: 0, rewritten: Rewritten::default() };
     let Totals { entries, bytes } = filling.fill(feeds)?;
-    let mut stages = filling.stages;
+    let Filling { mut stages, rewritten, .. } = filling;
     let roots = root_facts(contents, layout)?;
-    let mut restored = Restored { entries, bytes, ..Restored::default() };
-    let mut moves = Moves::new(observer);
+    let mut restored = Restored { entries, bytes, rewritten, ..Restored::default() };
+    let mut moves = Moves::new(observer, layout.owner);
     for ((tree, stage), root) in layout.trees.iter().zip(&mut stages).zip(&roots) {
         observer.check()?;
         restored.notes.append(&mut stage.take_notes());

@@ -12,12 +12,15 @@ use crate::observer::Observer;
 use crate::path::ArchivePath;
 
 use super::locate::joined;
+use super::migrate::Owner;
 use super::stage::{Directory, is_directory};
 
 /// Steps done so far; dropped before [`Moves::commit`], they are taken back.
 pub(super) struct Moves<'a> {
     done: Vec<Step>,
     observer: &'a dyn Observer,
+    /// Whom directories that are made shall belong to.
+    owner: Option<Owner>,
 }
 
 enum Step {
@@ -27,8 +30,8 @@ enum Step {
 }
 
 impl<'a> Moves<'a> {
-    pub(super) fn new(observer: &'a dyn Observer) -> Self {
-        Self { done: Vec::new(), observer }
+    pub(super) fn new(observer: &'a dyn Observer, owner: Option<Owner>) -> Self {
+        Self { done: Vec::new(), observer, owner }
     }
 
     /// All is well: nothing will be taken back.
@@ -77,7 +80,7 @@ impl<'a> Moves<'a> {
             so_far = joined(so_far.as_ref(), name)?;
             let (next, made) = directory.enter_or_make(name)?;
             if let (true, Some(place)) = (made, &so_far) {
-                self.made(root, place);
+                self.made(root, place)?;
             }
             directory = next;
         }
@@ -96,7 +99,7 @@ impl<'a> Moves<'a> {
         let parent = self.open_or_make(parent)?;
         let name = ArchivePath::parse(name.as_encoded_bytes())?;
         parent.make(name.as_bytes())?;
-        self.made(&parent, &name);
+        self.made(&parent, &name)?;
         parent.enter(name.as_bytes()).map(Rc::new)
     }
 
@@ -174,8 +177,10 @@ impl<'a> Moves<'a> {
         });
     }
 
-    fn made(&mut self, directory: &Rc<Directory>, place: &ArchivePath) {
+    fn made(&mut self, directory: &Rc<Directory>, place: &ArchivePath) -> Result<()> {
         self.done.push(Step::Made { directory: directory.clone(), place: place.clone() });
+        self.owner
+            .map_or(Ok(()), |owner| directory.walk(place.parent().as_ref())?.give(place.file_name(), owner))
     }
 }
 
@@ -241,7 +246,7 @@ impl Keep {
         }
         let name = self.free_name()?;
         self.home.make(name.as_bytes())?;
-        moves.made(&self.home, &name);
+        moves.made(&self.home, &name)?;
         let directory = Rc::new(self.home.enter(name.as_bytes())?);
         self.made = Some((directory.clone(), name));
         Ok(directory)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Root, SkipReason, Source};
+use crate::openclaw::relocate::Relocation;
 use crate::path::ArchivePath;
 
 use super::layout::{Contents, Manner, Placed, Tree};
@@ -57,7 +58,7 @@ impl Places {
         }
     }
 
-    /// Puts every root back where it was.
+    /// Puts every root back where it was, or where that moved to.
     ///
     /// `wanted` counts the entries by payload and root; `whole` tells that nothing was
     /// selected out of a root; `others` are the sources of payloads that are left out.
@@ -67,12 +68,13 @@ impl Places {
         wanted: &[Vec<u64>],
         whole: bool,
         others: &[Source],
+        relocation: &Relocation,
     ) -> Result<Self> {
         let mut found = Vec::new();
         for (payload, content) in contents.iter().enumerate() {
             for (number, root) in content.source.roots.iter().enumerate() {
                 if wanted[payload][number] > 0 {
-                    let source = absolute(root)?;
+                    let source = relocation.place(&absolute(root)?);
                     let kind = Kind::of(root, content, whole);
                     found.push((source, payload, number, kind));
                 }
@@ -96,7 +98,7 @@ impl Places {
                     staying.push((outer.placed.tree, outer.place_of(&source)?));
                     Enclosed::At(source.clone())
                 }
-                Some(outer) => outer.enclose(&source, contents, picks)?,
+                Some(outer) => outer.enclose(&source, contents, picks, relocation)?,
                 None => Enclosed::At(source.clone()),
             };
             let placed = match outcome {
@@ -113,7 +115,7 @@ impl Places {
             }
             layout.roots[payload][number] = Some(placed);
         }
-        layout.find_staying(contents, &wholes, others, staying)?;
+        layout.find_staying(contents, &wholes, others, staying, relocation)?;
         layout.refuse_overlaps(contents)?;
         Ok(layout)
     }
@@ -192,6 +194,7 @@ impl Places {
         wholes: &[Enclosing<'_>],
         others: &[Source],
         mut staying: Vec<(usize, Option<ArchivePath>)>,
+        relocation: &Relocation,
     ) -> Result<()> {
         let left_out = others.iter().flat_map(|source| &source.roots);
         // One that could not be read when the archive was made has no entries.
@@ -200,7 +203,7 @@ impl Places {
             roots.filter(|(_, place)| place.is_none()).map(|(root, _)| root)
         });
         for root in left_out.chain(empty) {
-            let source = absolute(root)?;
+            let source = relocation.place(&absolute(root)?);
             if let Some(outer) = wholes.iter().rev().find(|whole| source.starts_with(&whole.source)) {
                 staying.push((outer.placed.tree, outer.place_of(&source)?));
             }
@@ -280,7 +283,13 @@ enum Enclosed {
 
 impl Enclosing<'_> {
     /// Places a root whose source lies below this one's.
-    fn enclose(&self, source: &Path, contents: &[Contents<'_>], picks: &[Picks]) -> Result<Enclosed> {
+    fn enclose(
+        &self,
+        source: &Path,
+        contents: &[Contents<'_>],
+        picks: &[Picks],
+        relocation: &Relocation,
+    ) -> Result<Enclosed> {
         let entries = contents[self.payload].entries;
         let Some(below) = below(source, &self.source)? else {
             return Ok(Enclosed::Within(self.placed.clone()));
@@ -296,7 +305,7 @@ impl Enclosing<'_> {
             {
                 let link = self.source.join(as_path(name.relative_to(&self.root.path).unwrap_or_default()));
                 let rest = source.strip_prefix(&link).unwrap_or(Path::new(""));
-                let end = link.parent().unwrap_or(&link).join(as_path(target));
+                let end = link.parent().unwrap_or(&link).join(relocation.place(as_path(target)));
                 return Ok(Enclosed::At(without_dots(&end.join(rest))));
             }
             way = name.parent().filter(|parent| *parent != self.root.path);

@@ -1,6 +1,6 @@
 //! What a restore will do, decided before anything is touched.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::archive::Archive;
 use crate::error::{Error, Result};
@@ -9,7 +9,8 @@ use crate::format::index::Index;
 use crate::path::ArchivePath;
 
 use super::layout::{Contents, Layout};
-use super::locate::{is_same_place, shown};
+use super::locate::absolute;
+use super::migrate::{Adaptation, Migration, moves};
 use super::place::Places;
 use super::select::{Selection, Wanted};
 
@@ -18,7 +19,7 @@ use super::select::{Selection, Wanted};
 pub enum Target {
     /// A directory that is new or empty; each root gets its name in the archive there.
     Directory(PathBuf),
-    /// Back where each root came from.
+    /// Back where each root came from, what lay in home and state directory in those given here.
     Original {
         /// Home directory of the user that is restored for.
         home: PathBuf,
@@ -57,7 +58,12 @@ impl Plan {
     /// `NotFound` where the archive lacks every payload asked for, or nothing matches a
     /// pattern; `Invalid` where the target cannot take the archive; `Malformed` where the
     /// entries contradict each other; and the errors of [`Archive::index`].
-    pub fn new(archive: &Archive, selection: &Selection, target: &Target) -> Result<Self> {
+    pub fn new(
+        archive: &Archive,
+        selection: &Selection,
+        target: &Target,
+        adaptation: &Adaptation,
+    ) -> Result<Self> {
         let wanted = Wanted::parse(&selection.globs)?;
         let mut indexes = Vec::new();
         let mut others = Vec::new();
@@ -74,7 +80,7 @@ impl Plan {
                 what: format!("the archive has no payload `{}`", words(&selection.roles)),
             });
         }
-        let layout = lay_out(&contents(&indexes), &others, &wanted, target)?;
+        let layout = lay_out(&contents(&indexes), &others, &wanted, target, adaptation)?;
         Ok(Self { warnings: warnings(&indexes, &layout), indexes, layout })
     }
 
@@ -82,6 +88,20 @@ impl Plan {
     #[must_use]
     pub fn roots(&self) -> &[PlannedRoot] {
         &self.layout.roots
+    }
+
+    /// Old absolute paths and what they become in configuration and databases.
+    #[must_use]
+    pub fn moves(&self) -> Vec<(PathBuf, PathBuf)> {
+        self.layout.migration.as_ref().map(|migration| moves(&migration.relocation)).unwrap_or_default()
+    }
+
+    /// The files in which paths are rewritten; a configuration brings the files that it includes.
+    #[must_use]
+    pub fn rewrites(&self) -> Vec<PathBuf> {
+        let picked = |payload: usize, number: usize| self.layout.picks[payload].contains(number);
+        let migration = self.layout.migration.as_ref();
+        migration.map(|migration| migration.files(&contents(&self.indexes), picked)).unwrap_or_default()
     }
 
     /// What a person should know before it happens.
@@ -114,33 +134,33 @@ pub(super) fn lay_out(
     others: &[Source],
     wanted: &Wanted,
     target: &Target,
+    adaptation: &Adaptation,
 ) -> Result<Layout> {
-    Layout::new(contents, wanted, |picks, counts| match target {
-        Target::Directory(directory) => Places::in_new_directory(contents, directory),
-        Target::Original { home, state_dir } => {
-            for content in contents {
-                check_home(content.source, home, state_dir)?;
-            }
-            Places::original(contents, picks, counts, wanted.is_all(), others)
+    let (home, state_dir) = match target {
+        Target::Directory(directory) => {
+            let mut layout =
+                Layout::new(contents, wanted, |_, _| Places::in_new_directory(contents, directory))?;
+            layout.owner = adaptation.owner;
+            return Ok(layout);
         }
-    })
-}
-
-/// Refuses to put back in place what comes from another place: paths in it would be wrong.
-fn check_home(source: &Source, home: &Path, state_dir: &Path) -> Result<()> {
-    let targets = [("home", "home directory", home), ("state_dir", "state directory", state_dir)];
-    for (fact, what, target) in targets {
-        if let Some(recorded) = source.facts.get(fact)
-            && !is_same_place(Path::new(recorded), target)
-        {
-            return Err(Error::invalid(format!(
-                "the archive is of the {what} `{}`, the target is `{}`",
-                shown(Path::new(recorded)),
-                shown(target)
-            )));
+        Target::Original { home, state_dir } => (home, state_dir),
+    };
+    let sources: Vec<&Source> = contents.iter().map(|content| content.source).chain(others).collect();
+    let mut migration = Migration::new(&sources, home, state_dir, adaptation)?;
+    let relocation = migration.as_ref().map(|migration| migration.relocation.clone()).unwrap_or_default();
+    let mut layout = Layout::new(contents, wanted, |picks, counts| {
+        Places::original(contents, picks, counts, wanted.is_all(), others, &relocation)
+    })?;
+    for (payload, content) in contents.iter().enumerate() {
+        for (number, root) in content.source.roots.iter().enumerate() {
+            if let (Some(migration), Some(target)) = (&mut migration, layout.target(payload, number)) {
+                migration.settle(&absolute(root)?, &target);
+            }
         }
     }
-    Ok(())
+    layout.migration = migration.filter(|_| !adaptation.keep_paths);
+    layout.owner = adaptation.owner;
+    Ok(layout)
 }
 
 /// What was wrong with the wanted entries when they were stored.

@@ -155,6 +155,11 @@ impl Picks {
         if self.picked[number] { Some(number) } else { self.stand_ins.get(&number).copied() }
     }
 
+    /// Returns the file that hard link `number` is a name of.
+    pub(super) fn file_of(&self, number: usize) -> Option<usize> {
+        self.files.get(&number).copied()
+    }
+
     /// Returns the entry that hard link `number` is to be linked to; `None` where it is the
     /// one that took the content.
     pub(super) fn linked_to(&self, number: usize) -> Option<usize> {

@@ -7,7 +7,9 @@
 
 mod content;
 mod directory;
+mod owner;
 mod remove;
+mod rewrite;
 
 use std::io;
 use std::path::{Path, PathBuf};

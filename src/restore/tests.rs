@@ -4,6 +4,7 @@ mod archives;
 mod attacks;
 mod in_place;
 mod merge;
+mod migrate;
 mod tree;
 
 use std::fs;
@@ -17,7 +18,7 @@ use super::feed::Feed;
 use super::layout::{Contents, Layout};
 use super::plan::{Target, lay_out};
 use super::select::Wanted;
-use super::{Restored, extract, run};
+use super::{Adaptation, Restored, extract, run};
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Mtime, Node, Root, SkipReason, Skipped, Source, Xattr};
 use crate::observer::{Observer, Silent};
@@ -155,12 +156,20 @@ struct Job<'a> {
     others: Vec<Source>,
     globs: Vec<String>,
     inside: bool,
+    adaptation: Adaptation,
     observer: &'a dyn Observer,
 }
 
 impl<'a> Job<'a> {
     fn new(payloads: &'a [Payload]) -> Self {
-        Self { payloads, others: Vec::new(), globs: Vec::new(), inside: false, observer: &Silent }
+        Self {
+            payloads,
+            others: Vec::new(),
+            globs: Vec::new(),
+            inside: false,
+            adaptation: Adaptation::default(),
+            observer: &Silent,
+        }
     }
 
     fn glob(mut self, glob: &str) -> Self {
@@ -171,7 +180,7 @@ impl<'a> Job<'a> {
     fn layout(&self, target: &Target) -> Result<Layout> {
         let contents: Vec<_> = self.payloads.iter().map(Payload::contents).collect();
         let wanted = Wanted::parse(&self.globs)?;
-        let mut layout = lay_out(&contents, &self.others, &wanted, target)?;
+        let mut layout = lay_out(&contents, &self.others, &wanted, target, &self.adaptation)?;
         for tree in &mut layout.trees {
             tree.inside |= self.inside;
         }

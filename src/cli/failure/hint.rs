@@ -106,6 +106,9 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         Error::NotFound { what } if what.contains("nothing matches") => {
             "patterns match whole names such as `state/openclaw.json`; `ocbak list` shows them all"
         }
+        Error::Invalid { what } if what.contains("cannot be rewritten") => {
+            "nothing was changed; `--no-remap` restores without rewriting paths"
+        }
         Error::AlreadyExists { .. } => "ocbak never overwrites: name another place, or move this one away",
         _ => return None,
     };

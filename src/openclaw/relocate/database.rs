@@ -77,11 +77,8 @@ impl Database {
     pub(crate) fn relocate(mut self, relocation: &Relocation, workspaces: &[PathBuf]) -> Result<Report> {
         let before = violations(&self.connection).map_err(failed)?;
         let transaction = self.connection.transaction().map_err(failed)?;
-        let mut rewriting = Rewriting {
-            rows: Rows { connection: &transaction },
-            relocation,
-            report: Report::default(),
-        };
+        let mut rewriting =
+            Rewriting { rows: Rows { connection: &transaction }, relocation, report: Report::default() };
         rewriting.cron().map_err(failed)?;
         workspaces::relocate(&mut rewriting, workspaces).map_err(failed)?;
         rewriting.json("config_machine_state", "value_json", INSTALLED_PLUGINS).map_err(failed)?;
@@ -115,7 +112,8 @@ pub(super) struct Rows<'a> {
 impl Rows<'_> {
     /// Tells whether a table has all these columns.
     pub(super) fn have(self, table: &str, columns: &[&str]) -> rusqlite::Result<bool> {
-        let mut known = self.connection.prepare_cached("SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2")?;
+        let mut known =
+            self.connection.prepare_cached("SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2")?;
         for column in columns {
             if !known.exists(params![table, column])? {
                 return Ok(false);

@@ -85,7 +85,8 @@ fn set_up(rewriting: &mut Rewriting<'_>, old_key: &str, new: &str, new_key: &str
     }
     let table = "workspace_generated_bootstrap_hashes";
     if rewriting.rows.have(table, &["workspace_key"])? {
-        let sql = "UPDATE workspace_generated_bootstrap_hashes SET workspace_key = ?2 WHERE workspace_key = ?1";
+        let sql =
+            "UPDATE workspace_generated_bootstrap_hashes SET workspace_key = ?2 WHERE workspace_key = ?1";
         let rows = rewriting.rows.change(sql, &[&old_key, &new_key])?;
         rewriting.count(table, rows);
     }
@@ -107,8 +108,7 @@ fn aliases(
             continue;
         }
         let moved = moves.get(&workspace_key);
-        let (new_key, new) =
-            moved.map_or((&workspace_key, &workspace), |moved| (&moved.new_key, &moved.new));
+        let (new_key, new) = moved.map_or((&workspace_key, &workspace), |moved| (&moved.new_key, &moved.new));
         // A workspace is an alias of itself, and is so at its real place.
         let new_alias = if alias == workspace {
             new.clone()

@@ -186,6 +186,14 @@ impl Directory {
             .map_err(|errno| self.error("open", name, errno))
     }
 
+    /// Opens a file for writing.
+    pub(super) fn open_to_write(&self, name: &[u8]) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        openat(&self.fd, name, flags, Mode::empty())
+            .map(File::from)
+            .map_err(|errno| self.error("open", name, errno))
+    }
+
     /// Creates a private file, which must not exist.
     pub(super) fn create_file(&self, name: &[u8]) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -12,7 +12,7 @@ use crate::crypto::{Keys, Passphrase};
 use crate::error::{ErrorKind, Result};
 use crate::format::entry::{Item, ItemKind, Node, NoteReason, Noted, Role};
 use crate::observer::{Observer, Silent};
-use crate::restore::{Plan, Restored, Selection, Target, extract, restore};
+use crate::restore::{Adaptation, Plan, Restored, Selection, Target, extract, restore};
 
 /// Writes payloads into an archive.
 fn seal(payloads: &[(Role, &Payload)]) -> Vec<u8> {
@@ -104,7 +104,7 @@ fn selection(roles: &[Role], globs: &[&str]) -> Selection {
 }
 
 fn restore_to(archive: &Archive, selection: &Selection, target: &Target) -> Result<Restored> {
-    let plan = Plan::new(archive, selection, target)?;
+    let plan = Plan::new(archive, selection, target, &Adaptation::default())?;
     let restored = restore(archive, &plan, 2, &Silent)?;
     let planned: u64 = plan.roots().iter().map(|root| root.entries).sum();
     assert_eq!(planned, restored.entries);
@@ -117,7 +117,7 @@ fn an_archive_in_a_new_directory() {
     let archive = open(Arc::new(archive_of(&base)));
     let target = base.join("target");
     let directory = Target::Directory(target.clone());
-    let plan = Plan::new(&archive, &Selection::default(), &directory).unwrap();
+    let plan = Plan::new(&archive, &Selection::default(), &directory, &Adaptation::default()).unwrap();
     assert_eq!(plan.warnings(), ["`workspace/main/MEMORY.md` in the archive: grew while it was read"]);
     let restored = restore(&archive, &plan, 0, &Silent).unwrap();
     assert_eq!(restored.entries, 47);
@@ -267,7 +267,7 @@ fn progress_adds_up() {
     let (_scratch, base) = scratch();
     let archive = open(Arc::new(archive_of(&base)));
     let directory = Target::Directory(base.join("target"));
-    let plan = Plan::new(&archive, &Selection::default(), &directory).unwrap();
+    let plan = Plan::new(&archive, &Selection::default(), &directory, &Adaptation::default()).unwrap();
     let sum = Sum::default();
     let restored = restore(&archive, &plan, 1, &sum).unwrap();
     assert_eq!(restored.bytes, sum.0.into_inner());

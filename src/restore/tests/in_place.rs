@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use super::{Job, Payload, Target, home, kept, list, mode, mtime, scratch, state, workspace};
 use crate::error::ErrorKind;
@@ -170,18 +169,6 @@ fn a_link_to_nothing_is_refused() {
     let error = Job::new(&[state(&home)]).in_place(&home).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().ends_with("is a symbolic link to nothing"));
-}
-
-#[test]
-fn another_home_is_refused() {
-    let (_scratch, home) = home();
-    let payload = state(&home).fact("home", Path::new("/home/alice"));
-    let error = Job::new(&[payload]).in_place(&home).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(
-        error.to_string(),
-        format!("the archive is of the home directory `/home/alice`, the target is `{}`", home.display())
-    );
 }
 
 #[test]

@@ -133,8 +133,11 @@ fn cron_jobs_their_scratch_and_receipts() {
         [("cron_job_scratch", 1), ("cron_jobs", 2), ("cron_run_receipts", 1)]
     );
     let rows = scratch.texts("SELECT store_key, job_id FROM cron_jobs ORDER BY job_id");
-    let expected =
-        [format!("{NEW_STORE}|a"), format!("{NEW_STORE}|b"), "/home/alice/.openclaw/cron/jobs.json|c".to_owned()];
+    let expected = [
+        format!("{NEW_STORE}|a"),
+        format!("{NEW_STORE}|b"),
+        "/home/alice/.openclaw/cron/jobs.json|c".to_owned(),
+    ];
     assert_eq!(rows, expected);
     for table in ["cron_job_scratch", "cron_run_receipts"] {
         assert_eq!(scratch.texts(&format!("SELECT store_key FROM {table}")), [NEW_STORE]);
@@ -150,7 +153,10 @@ fn cron_jobs_of_the_new_place_are_not_mixed_with_those_of_the_old() {
     assert!(report.tables.is_empty());
     assert_eq!(report.conflicts, [format!("cron jobs of `{STORE}`: there are others of `{NEW_STORE}`")]);
     assert_eq!(scratch.texts("SELECT store_key FROM cron_job_scratch"), [STORE]);
-    assert_eq!(scratch.texts("SELECT count(*) FROM cron_jobs WHERE job_id = 'a' AND store_key LIKE '/home/al/%'"), ["Integer(1)"]);
+    assert_eq!(
+        scratch.texts("SELECT count(*) FROM cron_jobs WHERE job_id = 'a' AND store_key LIKE '/home/al/%'"),
+        ["Integer(1)"]
+    );
 }
 
 #[test]
@@ -174,7 +180,8 @@ fn workspaces_get_the_key_of_their_new_path() {
         format!("{}|/home/bo/short|{}|/srv/stays", sha("/home/bo/short"), sha("/srv/stays")),
     ];
     expected.sort();
-    let sql = "SELECT alias_key, alias_path, workspace_key, workspace_path FROM workspace_path_aliases ORDER BY 1";
+    let sql =
+        "SELECT alias_key, alias_path, workspace_key, workspace_path FROM workspace_path_aliases ORDER BY 1";
     assert_eq!(scratch.texts(sql), expected);
     let sql = "SELECT count(*) FROM workspace_generated_bootstrap_hashes JOIN workspace_setup_state USING (workspace_key)";
     assert_eq!(scratch.texts(sql), ["Integer(2)"]);
@@ -204,7 +211,10 @@ fn a_forgotten_workspace_stays_forgotten() {
     scratch.relocate_by(&relocation(), &[PathBuf::from(OLD)]);
     let mut expected = [format!("{}|NULL", sha(NEW)), "unknown|NULL".to_owned()];
     expected.sort();
-    assert_eq!(scratch.texts("SELECT workspace_key, workspace_path FROM workspace_setup_state ORDER BY 1"), expected);
+    assert_eq!(
+        scratch.texts("SELECT workspace_key, workspace_path FROM workspace_setup_state ORDER BY 1"),
+        expected
+    );
 }
 
 #[test]
@@ -222,8 +232,12 @@ fn a_workspace_of_the_new_place_is_not_overwritten() {
     in_aliases.alias("/x", NEW);
     for scratch in [in_setup, in_memory, in_aliases] {
         fill(&scratch);
-        let tables =
-            ["workspace_setup_state", "workspace_path_aliases", "plugin_state_entries", "workspace_generated_bootstrap_hashes"];
+        let tables = [
+            "workspace_setup_state",
+            "workspace_path_aliases",
+            "plugin_state_entries",
+            "workspace_generated_bootstrap_hashes",
+        ];
         let read = || tables.map(|table| scratch.texts(&format!("SELECT * FROM {table}")));
         let before = read();
         let report = scratch.relocate();
@@ -250,7 +264,8 @@ fn memory_rows_get_long_and_short_keys() {
     );
     let report = scratch.relocate();
     assert_eq!(report.tables.into_iter().collect::<Vec<_>>(), [("plugin_state_entries", 2)]);
-    let rows = scratch.texts("SELECT entry_key, value_json FROM plugin_state_entries ORDER BY plugin_id DESC, rowid");
+    let rows = scratch
+        .texts("SELECT entry_key, value_json FROM plugin_state_entries ORDER BY plugin_id DESC, rowid");
     let new = format!(
         r#"{{ "version":1,"workspaceKey":"{}","workspaceDir":"{NEW}","snippet":"{OLD}/x","text":"see {OLD}" }}"#,
         sha(NEW)
@@ -282,7 +297,8 @@ fn the_index_of_plugins() {
 fn every_column_of_plain_paths() {
     for (table, column) in PATHS.into_iter().chain(JSON) {
         let is_json = JSON.contains(&(table, column));
-        let scratch = Scratch::new(&format!("CREATE TABLE {table} (id INTEGER, {column} TEXT UNIQUE) STRICT"));
+        let scratch =
+            Scratch::new(&format!("CREATE TABLE {table} (id INTEGER, {column} TEXT UNIQUE) STRICT"));
         let paths = ["/home/al/.openclaw/x", "/home/al/y", "/home/alice/y", "relative/y", "~/y"];
         let new = ["/home/bo/.openclaw-work/x", "/home/bo/y", "/home/alice/y", "relative/y", "~/y"];
         let form = |path: &str| if is_json { format!(r#"{{"a": ["{path}"]}}"#) } else { path.to_owned() };
@@ -300,7 +316,8 @@ fn every_column_of_plain_paths() {
 
 #[test]
 fn a_path_that_is_there_already_is_a_conflict() {
-    let scratch = Scratch::new("CREATE TABLE skill_usage (skill_file TEXT NOT NULL PRIMARY KEY, n INTEGER) STRICT");
+    let scratch =
+        Scratch::new("CREATE TABLE skill_usage (skill_file TEXT NOT NULL PRIMARY KEY, n INTEGER) STRICT");
     scratch.run("INSERT INTO skill_usage VALUES ('/home/al/s', 1), ('/home/bo/s', 2)", &[]);
     let report = scratch.relocate();
     assert_eq!(report.conflicts, ["skill_usage: `/home/al/s`, because `/home/bo/s` is there"]);

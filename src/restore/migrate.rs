@@ -1,0 +1,341 @@
+//! Fits what is restored to the place it goes to: which paths become which, and the rewriting of
+//! the staged copies before anything becomes visible.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::format::entry::{Role, Source};
+use crate::openclaw::relocate::Relocation;
+use crate::openclaw::relocate::config::Text;
+use crate::openclaw::relocate::database::Database;
+use crate::openclaw::relocate::former;
+use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
+use crate::path::ArchivePath;
+
+use super::fill::Filling;
+use super::layout::Contents;
+use super::locate::{absolute, is_same_place, resolve, shown, without_dots};
+
+/// How a restore fits what it restores to the place it goes to.
+#[derive(Clone, Debug, Default)]
+pub struct Adaptation {
+    /// Further absolute paths and what they become; they win over what is found.
+    pub maps: Vec<(PathBuf, PathBuf)>,
+    /// To leave the paths in configuration and databases alone.
+    pub keep_paths: bool,
+    /// Whom everything restored shall belong to, instead of the user of this process.
+    pub owner: Option<Owner>,
+}
+
+/// A user and a group, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Number of the user.
+    pub user: u32,
+    /// Number of the group.
+    pub group: u32,
+}
+
+/// What was rewritten for the new place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Old paths and what they became.
+    pub moves: Vec<(PathBuf, PathBuf)>,
+    /// Configuration files, and how many paths were rewritten in each.
+    pub files: Vec<(PathBuf, u64)>,
+    /// Symbolic links that lead to another place.
+    pub links: u64,
+    /// Rows of the shared database, by table.
+    pub tables: BTreeMap<String, u64>,
+    /// What stays as it is: rows because others are there at the new place, files because they
+    /// are not readable as what they are.
+    pub left: Vec<String>,
+}
+
+/// A move to another place.
+#[derive(Clone, Debug)]
+pub(super) struct Migration {
+    pub(super) relocation: Relocation,
+    /// Home and state directory that the archive is of.
+    from: Place,
+    to: Place,
+    /// The configuration file, where the archive is of one.
+    config: Option<PathBuf>,
+    /// Every directory that the archive has as a root, wanted or not.
+    roots: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    home: PathBuf,
+    state_dir: PathBuf,
+}
+
+impl Migration {
+    /// Decides which paths become which; `None` where all stay.
+    pub(super) fn new(
+        sources: &[&Source],
+        home: &Path,
+        state_dir: &Path,
+        adaptation: &Adaptation,
+    ) -> Result<Option<Self>> {
+        let fact = |name: &str| {
+            let value = sources.iter().find_map(|source| source.facts.get(name));
+            value.map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let mut roots = Vec::new();
+        let mut state_root = None;
+        for root in sources.iter().flat_map(|source| &source.roots) {
+            let source = absolute(root)?;
+            if root.path.as_bytes() == b"state" {
+                state_root = Some(source.clone());
+            }
+            roots.push(source);
+        }
+        // What is the same place under another name keeps the name that it had.
+        let kept = |recorded: Option<PathBuf>, target: &Path| match recorded {
+            Some(recorded) if !is_same_place(&recorded, target) => (recorded, target.to_owned()),
+            Some(recorded) => (recorded.clone(), recorded),
+            None => (target.to_owned(), target.to_owned()),
+        };
+        let (from_state, to_state) = kept(fact("state_dir").or(state_root), state_dir);
+        let (from_home, to_home) = kept(fact("home"), home);
+        let mut migration = Self {
+            relocation: Relocation::default(),
+            from: Place { home: from_home.clone(), state_dir: from_state.clone() },
+            to: Place { home: to_home.clone(), state_dir: to_state.clone() },
+            config: fact("config"),
+            roots,
+        };
+        for (old, new) in
+            adaptation.maps.iter().cloned().chain([(from_state, to_state), (from_home, to_home)])
+        {
+            migration.relocation.add(&old, &new, &resolve(&new)?);
+        }
+        Ok((!migration.relocation.is_identity()).then_some(migration))
+    }
+
+    /// Takes over where a root really goes, links resolved.
+    pub(super) fn settle(&mut self, source: &Path, target: &Path) {
+        let new = self.relocation.place(source);
+        self.relocation.add(source, &new, target);
+    }
+
+    /// The files that are rewritten, as far as they can be told from the names.
+    pub(super) fn files(
+        &self,
+        contents: &[Contents<'_>],
+        picked: impl Fn(usize, usize) -> bool,
+    ) -> Vec<PathBuf> {
+        let database = self.from.state_dir.join(SHARED_DATABASE);
+        let files = self.config.iter().chain([&database]);
+        files
+            .filter(|file| find(contents, file).is_some_and(|(payload, number)| picked(payload, number)))
+            .map(|file| self.relocation.place(file))
+            .collect()
+    }
+
+    /// Rewrites the staged copies.
+    pub(super) fn run(&mut self, filling: &mut Filling<'_>) -> Result<Rewritten> {
+        let mut rewritten = Rewritten::default();
+        let texts = self.texts(filling, &mut rewritten.left)?;
+        let database = self.database(filling, &mut rewritten.left)?;
+        self.adopt(filling.contents, &texts, database.as_ref().map(|found| &found.database))?;
+        for text in &texts {
+            // It was parsed when it was read.
+            let Ok(parsed) = Text::parse(&text.content) else { continue };
+            let (new, count) = parsed.relocated(&self.relocation);
+            if count == 0 {
+                continue;
+            }
+            let target = self.relocation.place(&text.source);
+            if let Err(problem) = Text::parse(new.as_bytes()) {
+                return Err(Error::invalid(format!(
+                    "the paths in `{}` cannot be rewritten: the result {problem}",
+                    shown(&target)
+                )));
+            }
+            filling.rewrite(text.payload, text.number, new.as_bytes())?;
+            rewritten.files.push((target, count));
+        }
+        if let Some(Found { payload, number, database }) = database {
+            let mut known = self.roots.clone();
+            known.extend(
+                texts.iter().flat_map(|text| Text::parse(&text.content)).flat_map(|text| text.agent_paths()),
+            );
+            let report = database.relocate(&self.relocation, &known)?;
+            filling.take_back(payload, number)?;
+            rewritten.tables =
+                report.tables.into_iter().map(|(table, rows)| (table.to_owned(), rows)).collect();
+            rewritten.left.extend(report.conflicts);
+        }
+        rewritten.moves = moves(&self.relocation);
+        Ok(rewritten)
+    }
+
+    /// The new target of a link that leads to what moves. Links in workspaces are the user's own.
+    pub(super) fn link(&self, path: &ArchivePath, target: &[u8]) -> Option<Vec<u8>> {
+        let is_workspace = path.components().next() == Some(Role::Workspace.as_str().as_bytes());
+        let target = str::from_utf8(target).ok().filter(|_| !is_workspace)?;
+        self.relocation.text(target).map(String::into_bytes)
+    }
+
+    /// Reads the configuration and what it includes, as far as they are restored.
+    fn texts(&self, filling: &mut Filling<'_>, left: &mut Vec<String>) -> Result<Vec<Staged>> {
+        let mut texts: Vec<Staged> = Vec::new();
+        let mut waiting: Vec<PathBuf> = self.config.iter().cloned().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(source) = waiting.pop() {
+            if seen.len() >= MAX_FILES || !seen.insert(source.clone()) {
+                continue;
+            }
+            let Some((payload, number)) = filling.find(&source) else {
+                continue;
+            };
+            let problem = match filling.read(payload, number, MAX_CONFIG_SIZE)? {
+                None => "is larger than 16 MiB".to_owned(),
+                Some(content) => match Text::parse(&content) {
+                    Ok(text) => {
+                        let includes = text.includes(&source);
+                        waiting.extend(includes.iter().map(|include| without_dots(include)));
+                        texts.push(Staged { source, payload, number, content });
+                        continue;
+                    }
+                    Err(problem) => problem,
+                },
+            };
+            let place = self.relocation.place(&source);
+            left.push(format!("paths in `{}`, which {problem}", shown(&place)));
+        }
+        Ok(texts)
+    }
+
+    fn database(&self, filling: &mut Filling<'_>, left: &mut Vec<String>) -> Result<Option<Found>> {
+        let source = self.from.state_dir.join(SHARED_DATABASE);
+        let Some((payload, number)) = filling.find(&source) else {
+            return Ok(None);
+        };
+        let mut journal = source.clone().into_os_string();
+        journal.push("-journal");
+        let opened = if find(filling.contents, Path::new(&journal)).is_some() {
+            // SQLite would play it back, and a forged one can name files to be removed.
+            Err("has an unfinished journal".to_owned())
+        } else {
+            Database::open(&filling.lend(payload, number)?)
+        };
+        match opened {
+            Ok(database) => Ok(Some(Found { payload, number, database })),
+            Err(problem) => {
+                filling.take_back(payload, number)?;
+                let place = self.relocation.place(&source);
+                left.push(format!("paths in `{}`, which {problem}", shown(&place)));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes over the home that configuration and database speak of, where the archive is of a
+    /// copy at another place.
+    fn adopt(
+        &mut self,
+        contents: &[Contents<'_>],
+        texts: &[Staged],
+        database: Option<&Database>,
+    ) -> Result<()> {
+        let mut former_states = BTreeSet::new();
+        for text in texts.iter().flat_map(|text| Text::parse(&text.content)) {
+            for path in text.agent_paths() {
+                former_states.extend(self.former(contents, &path));
+            }
+        }
+        if let Some(database) = database {
+            let state_dirs = database.state_dirs()?;
+            let workspaces = database.workspaces()?;
+            // Rows of an earlier place beside those of the own one are history.
+            let is_own = |path: &PathBuf| path.starts_with(&self.from.state_dir);
+            if !state_dirs.iter().chain(&workspaces).any(is_own) {
+                for path in &workspaces {
+                    former_states.extend(self.former(contents, path));
+                }
+                let name = self.from.state_dir.file_name();
+                former_states.extend(state_dirs.into_iter().filter(|path| path.file_name() == name));
+            }
+        }
+        for former in former_states {
+            self.relocation.add(&former, &self.to.state_dir, &resolve(&self.to.state_dir)?);
+            if let Some(home) = former.parent()
+                && !self.relocation.covers(home)
+            {
+                self.relocation.add(home, &self.to.home, &resolve(&self.to.home)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The state directory of another place that a path lies in, if the archive has at its own
+    /// what lay there, and not the path itself.
+    fn former(&self, contents: &[Contents<'_>], path: &Path) -> Option<PathBuf> {
+        let former = former::state_dir(path, &self.from.state_dir)?;
+        let own = self.from.state_dir.join(path.strip_prefix(&former).ok()?);
+        let has = |path: &Path| self.roots.iter().any(|root| root == path) || find(contents, path).is_some();
+        (former != self.from.state_dir && !has(path) && has(&own)).then_some(former)
+    }
+}
+
+/// A configuration file in a stage.
+struct Staged {
+    source: PathBuf,
+    payload: usize,
+    number: usize,
+    content: Vec<u8>,
+}
+
+struct Found {
+    payload: usize,
+    number: usize,
+    database: Database,
+}
+
+/// The moves of a relocation, for a person.
+pub(super) fn moves(relocation: &Relocation) -> Vec<(PathBuf, PathBuf)> {
+    let mut moves: Vec<(PathBuf, PathBuf)> = Vec::new();
+    // What a shorter path says already is not said again.
+    let all: Vec<_> = relocation.moves().collect();
+    for (old, new) in all.iter().rev() {
+        let is_said =
+            moves.iter().any(|(outer, to)| old.strip_prefix(outer).is_ok_and(|below| to.join(below) == *new));
+        if !is_said {
+            moves.push(((*old).to_owned(), (*new).to_owned()));
+        }
+    }
+    moves
+}
+
+/// Finds the entry that came from a path.
+pub(super) fn find(contents: &[Contents<'_>], source: &Path) -> Option<(usize, usize)> {
+    let mut best: Option<(usize, (usize, usize))> = None;
+    for (payload, content) in contents.iter().enumerate() {
+        for root in &content.source.roots {
+            let Some(below) =
+                absolute(root).ok().and_then(|from| Some(source.strip_prefix(from).ok()?.to_owned()))
+            else {
+                continue;
+            };
+            let below = below.as_os_str().as_bytes();
+            let name = if below.is_empty() { Ok(root.path.clone()) } else { root.path.join(below) };
+            let Ok(name) = name else { continue };
+            let Some(number) = content.entries.iter().position(|entry| entry.path == name) else {
+                continue;
+            };
+            let length = root.source.len();
+            if best.is_none_or(|(longest, _)| length > longest) {
+                best = Some((length, (payload, number)));
+            }
+        }
+    }
+    best.map(|(_, found)| found)
+}
+
+const MAX_FILES: usize = 1000;
