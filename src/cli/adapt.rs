@@ -138,15 +138,12 @@ fn parse_owner(text: &str, users: &[String], groups: &[String]) -> Result<Owner,
     };
     let known = record(users, user_name);
     let user = known.as_ref().and_then(|fields| number(&fields[2])).or_else(|| number(user_name));
-    let group = match group_name {
-        Some(name) => {
-            let known = record(groups, name).and_then(|fields| number(&fields[2]));
-            known.or_else(|| number(name)).ok_or_else(|| unknown("group", name))?
-        }
-        None => {
-            let own = known.as_ref().and_then(|fields| number(&fields[3]));
-            own.ok_or_else(|| unknown("user", user_name))?
-        }
+    let group = if let Some(name) = group_name {
+        let known = record(groups, name).and_then(|fields| number(&fields[2]));
+        known.or_else(|| number(name)).ok_or_else(|| unknown("group", name))?
+    } else {
+        let own = known.as_ref().and_then(|fields| number(&fields[3]));
+        own.ok_or_else(|| unknown("user", user_name))?
     };
     Ok(Owner { user: user.ok_or_else(|| unknown("user", user_name))?, group })
 }

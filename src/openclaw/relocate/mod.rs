@@ -18,6 +18,9 @@ pub(crate) struct Relocation {
     pairs: Vec<Pair>,
 }
 
+/// Old values and what is to stand in their place.
+type Replacements = Vec<(String, String)>;
+
 #[derive(Clone, Debug)]
 struct Pair {
     old: PathBuf,
@@ -104,7 +107,7 @@ impl Relocation {
 
 /// Brings pairs of old and new values into an order in which no new value is an old one still
 /// to be replaced; those that go round in a circle come second.
-fn ordered(mut pairs: Vec<(String, String)>) -> (Vec<(String, String)>, Vec<(String, String)>) {
+fn ordered(mut pairs: Replacements) -> (Replacements, Replacements) {
     let mut done = Vec::new();
     loop {
         let free = pairs.iter().position(|(_, new)| pairs.iter().all(|(old, _)| old != new));

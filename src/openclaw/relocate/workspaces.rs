@@ -107,8 +107,9 @@ fn aliases(
         if held.contains(&workspace) {
             continue;
         }
-        let moved = moves.get(&workspace_key);
-        let (new_key, new) = moved.map_or((&workspace_key, &workspace), |moved| (&moved.new_key, &moved.new));
+        let destination = moves.get(&workspace_key);
+        let (new_key, new) = destination
+            .map_or((&workspace_key, &workspace), |destination| (&destination.new_key, &destination.new));
         // A workspace is an alias of itself, and is so at its real place.
         let new_alias = if alias == workspace {
             new.clone()
@@ -156,13 +157,13 @@ fn memories(
             SHORT_KEY => moves.iter().find(|(old_key, _)| old_key.starts_with(own)),
             _ => moves.get_key_value(own),
         };
-        let Some((old_key, moved)) = found else {
+        let Some((old_key, destination)) = found else {
             continue;
         };
-        let new_entry = format!("{}:{rest}", &moved.new_key[..own.len()]);
+        let new_entry = format!("{}:{rest}", &destination.new_key[..own.len()]);
         let (new_value, _) = strings::rewrite(&value, |text| match text {
-            _ if text == old_key => Some(moved.new_key.clone()),
-            _ if text == moved.old => Some(moved.new.clone()),
+            _ if text == old_key => Some(destination.new_key.clone()),
+            _ if text == destination.old => Some(destination.new.clone()),
             _ => None,
         });
         let rows = rewriting.rows.change(
@@ -172,7 +173,7 @@ fn memories(
         )?;
         rewriting.count("plugin_state_entries", rows);
         if rows == 0 {
-            let (old, new) = (&moved.old, &moved.new);
+            let (old, new) = (&destination.old, &destination.new);
             rewriting.conflict(format!("memory row `{entry}` of `{old}`: there is one of `{new}`"));
         }
     }
