@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use super::{Job, Payload, Target, home, kept, list, mode, mtime, scratch, state, workspace};
 use crate::error::ErrorKind;
