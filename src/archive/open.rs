@@ -69,7 +69,8 @@ impl Archive {
         self.opened_by
     }
 
-    /// Returns what is wrong with the header regions and the length of the file, although the archive opened.
+    /// Returns what is wrong with the header regions, the length of the file and the bytes between the members,
+    /// although the archive opened.
     #[must_use]
     pub fn damage(&self) -> &[Damage] {
         &self.damage

@@ -135,7 +135,11 @@ impl Sealed {
                     match prove(&self.found, &identity) {
                         Ok(manifest) => {
                             let layout = Layout::new(&manifest)?;
-                            let damage = header_damage(&self.found, &layout, self.length);
+                            let mut damage = header_damage(&self.found, &layout, self.length);
+                            // §3.3: known from here on; where the end is missing, that is said already.
+                            if self.length >= layout.length {
+                                damage.extend(skeleton(&self.source, &layout)?);
+                            }
                             return Ok(Archive::new(self.source, manifest, layout, identity, *kind, damage));
                         }
                         Err(error) => manifest_problem = Some(error),

@@ -149,6 +149,7 @@ const STATE: &[Rule] = &[
     rule("state/{sandbox,sandboxes}",                         Class::Regenerable, "copies that OpenClaw makes for sandboxes"),
     rule("{state,agent}/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
     rule("{state,agent}/**/.*.ocbak-restore-*",               Class::Temporary, "left over from a restore"),
+    rule("{state,agent}/**/ocbak-scratch-*",                  Class::Temporary, "copies that a backup works on"),
     rule("state/tmp",                                         Class::Temporary, "OpenClaw's temporary files"),
     rule("{state,agent}/**/*.tmp",                            Class::Temporary, "left over from writing another file"),
     rule("{state,agent}/**/*.sqlite.{backup,memory-reindex,tmp}-????????-????-????-????-????????????*", Class::Temporary, "left over from work on a database"),
@@ -158,6 +159,7 @@ const STATE: &[Rule] = &[
 const WORKSPACE: &[Rule] = &[
     rule("workspace/*/**/node_modules",                       Class::Regenerable, "installed again by a package manager"),
     rule("workspace/*/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
+    rule("workspace/*/**/ocbak-scratch-*",                    Class::Temporary, "copies that a backup works on"),
     rule("workspace/*/**/.*.ocbak-restore-*",                 Class::Temporary, "left over from a restore"),
 ];
 
