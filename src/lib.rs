@@ -49,7 +49,7 @@ pub use format::index::Index;
 pub use format::manifest::{Manifest, Member, PayloadMembers};
 pub use format::region::SlotKind;
 pub use observer::{Observer, Silent};
-pub use openclaw::{AgentDir, Environment, Installation, Location, Search, Workspace};
+pub use openclaw::{AgentDir, Environment, Holder, Installation, Location, Search, Usage, Workspace};
 pub use path::{ArchivePath, sanitize};
 pub use payload::stream::PayloadStream;
 pub use restore::{

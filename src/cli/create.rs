@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use ocbak::{
-    ArchiveBuilder, CaptureOptions, Environment, Error, Installation, NewFile, PayloadSummary, Role, Summary,
-    capture, preview, sanitize,
+    ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewFile, PayloadSummary, Role,
+    Summary, Usage, capture, preview, sanitize,
 };
 
 use super::args::Place;
@@ -29,6 +29,7 @@ use super::unlock::{SealArgs, seal};
 /// The archive appears under its name only when it is complete, and never replaces a file. Exit
 /// code 3 says that it is complete but that something could not be read or needs a look.
 #[derive(Debug, Group)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// Where to write: a new file, a directory in which the name is chosen
     /// (`openclaw-<profile>-<UTC time>.ocbak`), or `-` for standard output.
@@ -44,6 +45,9 @@ pub(crate) struct Args {
     /// Leave out the agents' workspaces.
     #[arg(long)]
     no_workspace: bool,
+    /// Refuse while a gateway or another part of OpenClaw is running on the state directory.
+    #[arg(long)]
+    require_stopped: bool,
     /// Say what would be stored and what left out, and write nothing; needs no key.
     #[arg(long)]
     dry_run: bool,
@@ -71,11 +75,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         }
     }
     Patterns::parse(&args.exclude)?;
-    let installation =
-        Installation::locate(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
+    let environment = Environment::current();
+    let installation = Installation::locate(&args.place.search(), &environment).map_err(Failure::Locating)?;
     for warning in &installation.warnings {
         ui.warn(warning);
     }
+    let in_use = users(args, &installation, &environment, ui)?;
     let options = CaptureOptions {
         roles: if args.no_workspace { vec![Role::State] } else { Role::ALL.to_vec() },
         exclude: args.exclude.clone(),
@@ -111,12 +116,33 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     // Where standard output is taken by the archive, the exit code still tells.
     if let Destination::File(path) = &destination {
         if ui.json {
-            document(path, &summary, attention, ui)?;
+            document(path, &summary, attention, &in_use, ui)?;
         } else if !ui.quiet {
             say(path, &summary)?;
         }
     }
     Ok(if attention { Exit::Attention } else { Exit::Done })
+}
+
+/// Says who is using the state directory; it is no hindrance unless the user says so.
+fn users(
+    args: &Args,
+    installation: &Installation,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<Vec<Holder>, Failure> {
+    let usage = Usage::of(&installation.state_dir, installation.config.as_deref(), environment);
+    if let Some(holder) = usage.holders.first() {
+        if args.require_stopped {
+            let state_dir = installation.state_dir.clone();
+            return Err(Failure::InUse { state_dir, holders: usage.holders });
+        }
+        ui.note(format_args!(
+            "OpenClaw is running: {holder}; every database is taken whole as of one moment, but not all \
+             of the same moment"
+        ));
+    }
+    Ok(usage.holders)
 }
 
 /// Captures the installation into `sink`, which lies at `place`.
@@ -191,7 +217,13 @@ fn say(path: &Path, summary: &Summary) -> Result<(), Failure> {
     output.finish()
 }
 
-fn document(path: &Path, summary: &Summary, attention: bool, ui: &Ui) -> Result<(), Failure> {
+fn document(
+    path: &Path,
+    summary: &Summary,
+    attention: bool,
+    in_use: &[Holder],
+    ui: &Ui,
+) -> Result<(), Failure> {
     let payload = |payload: &PayloadSummary| {
         json!({
             "role": payload.role.as_str(),
@@ -208,6 +240,7 @@ fn document(path: &Path, summary: &Summary, attention: bool, ui: &Ui) -> Result<
         "bytes": summary.length,
         "payloads": summary.payloads.iter().map(payload).collect::<Vec<_>>(),
         "attention": attention,
+        "in_use": in_use.iter().map(json::holder).collect::<Vec<_>>(),
     });
     json::put_warnings(&mut document, ui);
     ui::document(&document)

@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ocbak::{Error, ErrorKind, sanitize};
+use ocbak::{Error, ErrorKind, Holder, sanitize};
 
 use super::ui::{Ui, lines};
 
@@ -67,6 +67,8 @@ pub(crate) enum Failure {
     ArchiveToTerminal,
     /// The output would lie inside what it is a backup of.
     InsideSource { output: PathBuf, source: PathBuf },
+    /// A state directory is in use.
+    InUse { state_dir: PathBuf, holders: Vec<Holder> },
     /// A directory to write into does not exist.
     NoDirectory { directory: PathBuf },
     /// A pattern is not one.
@@ -174,6 +176,10 @@ impl fmt::Display for Failure {
                 output.display(),
                 source.display()
             ),
+            Self::InUse { state_dir, holders } => {
+                let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
+                write!(f, "`{}` is in use: {}", state_dir.display(), holders.join(", "))
+            }
             Self::NoDirectory { directory } => {
                 write!(f, "there is no directory `{}`", directory.display())
             }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use ocbak::{Damage, Manifest, Noted, Restored, Root, Skipped};
+use ocbak::{Damage, Holder, Manifest, Noted, Restored, Root, Skipped};
 
 use super::ui::Ui;
 
@@ -78,6 +78,10 @@ pub(crate) fn root(root: &Root) -> Value {
     put_name(&mut object, "source", &root.source);
     object.insert("agents".to_owned(), root.agents.clone().into());
     object.into()
+}
+
+pub(crate) fn holder(holder: &Holder) -> Value {
+    json!({ "pid": holder.pid, "role": holder.role, "port": holder.port })
 }
 
 pub(crate) fn restored(restored: &Restored) -> Value {

@@ -6,7 +6,8 @@ use clap::Args as Group;
 use serde_json::{Value, json};
 
 use ocbak::{
-    Environment, Location, Owner, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, restore,
+    Environment, Location, Owner, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, Usage,
+    restore,
 };
 
 use super::adapt::{self, Adapting};
@@ -66,6 +67,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         Target::Directory(_) => None,
     };
     let adaptation = args.adapting.adaptation(home)?;
+    // Before the passphrase, so that nobody waits for a refusal.
+    unused(&target, args, ui)?;
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let selection = Selection {
         roles: args.only.map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
@@ -96,6 +99,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     let mut exit = Exit::Done;
     if !args.dry_run {
+        // The question may have stood for hours.
+        unused(&target, args, ui)?;
         let restored = {
             let total = plan.roots().iter().map(|root| root.bytes).sum();
             let progress = ui.progress("restoring", Some(total));
@@ -129,6 +134,22 @@ fn target(args: &Args) -> Result<Target, Failure> {
     // The place alone: on a new machine nothing is there yet.
     let place = Location::find(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
     Ok(Target::Original { home: place.home, state_dir: place.state_dir })
+}
+
+/// Refuses to replace what OpenClaw is writing to.
+fn unused(target: &Target, args: &Args, ui: &Ui) -> Result<(), Failure> {
+    let Target::Original { state_dir, .. } = target else {
+        return Ok(());
+    };
+    let Usage { holders, .. } = Usage::of(state_dir, None, &Environment::current());
+    match holders.first() {
+        None => Ok(()),
+        Some(holder) if args.dry_run => {
+            ui.warn(format_args!("OpenClaw is running there: {holder}; a restore would be refused"));
+            Ok(())
+        }
+        Some(_) => Err(Failure::InUse { state_dir: state_dir.clone(), holders }),
+    }
 }
 
 fn root(root: &PlannedRoot) -> Value {

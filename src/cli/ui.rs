@@ -54,6 +54,13 @@ impl Ui {
         self.kept().push(message);
     }
 
+    /// Says something that is good to know and needs nobody's attention.
+    pub(crate) fn note(&self, message: impl fmt::Display) {
+        if !self.quiet {
+            lines([format!("note: {}", sanitize(message.to_string().as_bytes()))]);
+        }
+    }
+
     /// Says something that `--verbose` asks for.
     pub(crate) fn detail(&self, message: impl fmt::Display) {
         if self.verbose {

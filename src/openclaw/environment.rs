@@ -65,6 +65,14 @@ impl Environment {
         }
     }
 
+    /// The directories for temporary files that a process of this user may use.
+    pub(crate) fn temporary(&self) -> Vec<PathBuf> {
+        let own = self.value("TMPDIR").map(PathBuf::from);
+        // A service has other variables than this process.
+        let usual = PathBuf::from("/tmp");
+        own.into_iter().filter(|own| *own != usual).chain([usual.clone()]).collect()
+    }
+
     /// The user's name.
     pub(crate) fn user(&self) -> Option<String> {
         let name = self.value("USER").or_else(|| self.value("LOGNAME"))?;
@@ -81,17 +89,21 @@ pub(crate) fn expand(path: &OsStr, home: &Path) -> PathBuf {
     }
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     "OPENCLAW_HOME",
     "OPENCLAW_STATE_DIR",
     "CLAWDBOT_STATE_DIR",
     "OPENCLAW_CONFIG_PATH",
     "OPENCLAW_WORKSPACE_DIR",
+    "OPENCLAW_OAUTH_DIR",
+    "OPENCLAW_INCLUDE_ROOTS",
+    "OPENCLAW_GATEWAY_PORT",
     "OPENCLAW_PROFILE",
     "HOME",
     "USERPROFILE",
     "USER",
     "LOGNAME",
+    "TMPDIR",
 ];
 
 #[cfg(test)]

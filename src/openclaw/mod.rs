@@ -4,12 +4,14 @@
 
 mod config;
 mod environment;
+mod gateway;
 mod locate;
 pub(crate) mod policy;
 pub(crate) mod relocate;
 mod workspaces;
 
 pub use environment::Environment;
+pub use gateway::{Holder, Usage};
 pub use locate::{Installation, Location, Search};
 pub use workspaces::{AgentDir, Workspace};
 

@@ -194,3 +194,22 @@ fn the_archives_of_an_installation_share_a_series() {
     assert_eq!(series[0], series[1]);
     assert_ne!(series[0], series[2]);
 }
+
+#[test]
+fn a_running_gateway_is_noted_and_refused_only_on_request() {
+    let test = Test::installed().gateway();
+    let pid = std::process::id();
+    let note = format!("note: OpenClaw is running: gateway (pid {pid}, port 18789); every database");
+    let (test, document) = test.args(SEALED).args(["--json", "-o", "a.ocbak"]).stderr_has(&note).json(0);
+    assert_eq!(document["in_use"][0]["pid"], pid);
+    assert_eq!(document["warnings"], serde_json::json!([]));
+    let test = test
+        .args(SEALED)
+        .args(["--require-stopped", "-o", "b.ocbak"])
+        .stderr_has(&format!("/state` is in use: gateway (pid {pid}, port 18789)\n"))
+        .stderr_has(&format!(
+            "hint: stop it first: `openclaw gateway stop` where a service runs it, else `kill {pid}`"
+        ))
+        .ends_with(1);
+    assert!(!test.path("b.ocbak").exists());
+}

@@ -97,3 +97,24 @@ fn a_machine_without_an_installation_gets_one() {
     let read = |name: &str| fs::read_to_string(test.path(name)).unwrap();
     assert_eq!(read("state/workspace/MEMORY.md"), "The user likes tests.\n");
 }
+
+#[test]
+fn what_a_gateway_uses_is_not_replaced() {
+    let test = Test::archived().gateway().write("state/workspace/MEMORY.md", "Something else.\n");
+    let pid = std::process::id();
+    let args = ["restore", "box.ocbak", "--state-dir", "state", "-i", "private.txt"];
+    let test = test
+        .args(args)
+        .args(["--yes"])
+        .stderr_has(&format!("/state` is in use: gateway (pid {pid}, port 18789)\n"))
+        .stderr_has("hint: stop it first: `openclaw gateway stop`")
+        .ends_with(1)
+        .args(args)
+        .args(["--dry-run"])
+        .stderr_has("a restore would be refused")
+        .ends_with(0)
+        .args(["restore", "box.ocbak", "--to", "out", "-i", "private.txt"])
+        .success();
+    let memory = fs::read_to_string(test.path("state/workspace/MEMORY.md")).unwrap();
+    assert_eq!(memory, "Something else.\n");
+}

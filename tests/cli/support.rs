@@ -50,6 +50,12 @@ impl Test {
             .write("stranger.txt", STRANGER)
     }
 
+    /// Makes it look as if this very process were the gateway of the installation.
+    pub(crate) fn gateway(self) -> Self {
+        let lock = format!("{{\"pid\":{},\"port\":18789}}    \n", std::process::id());
+        self.write("state/tmp/openclaw-1000/gateway.state.lock", lock)
+    }
+
     /// An installation and its archive `box.ocbak`, encrypted to `public.txt`.
     pub(crate) fn archived() -> Self {
         Self::installed()

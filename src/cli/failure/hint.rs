@@ -41,6 +41,14 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         Failure::InsideSource { .. } => {
             "the next backup would hold this one; name another place with `--output`"
         }
+        Failure::InUse { holders, .. } => {
+            let pid = holders.iter().find_map(|holder| holder.pid);
+            let pid = pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
+            return Some(format!(
+                "stop it first: `openclaw gateway stop` where a service runs it, else `kill {pid}` \
+                 (SIGTERM), which takes a few seconds"
+            ));
+        }
         Failure::NoDirectory { .. } => "create it first, or name another one",
         Failure::BadGlob { .. } => {
             "`*` matches within a name, `**` any number of directories; put `\\` before a \
