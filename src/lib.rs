@@ -26,6 +26,7 @@
 
 mod archive;
 mod capture;
+mod check;
 mod crypto;
 mod error;
 mod format;
@@ -40,6 +41,7 @@ pub use archive::{
     Summary, VerifyReport,
 };
 pub use capture::{CaptureOptions, Preview, capture, preview};
+pub use check::{Finding, check};
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{

@@ -51,8 +51,9 @@ fn every_command_and_option_that_is_shown_exists() {
 
 #[test]
 fn options_named_in_the_text_exist() {
-    let all: String =
-        ["create", "info", "list", "verify", "restore", "extract"].map(|name| help(&[name])).concat();
+    let all: String = ["create", "info", "list", "verify", "restore", "extract", "check"]
+        .map(|name| help(&[name]))
+        .concat();
     let text = readme();
     let mut checked = 0;
     for quoted in text.split('`').skip(1).step_by(2) {

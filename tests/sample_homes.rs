@@ -55,6 +55,29 @@ fn a_home_of_2026_3_13_comes_out() {
     }
 }
 
+#[test]
+fn a_plain_copy_of_a_home_is_seen_for_what_it_is() {
+    let Some(scene) = sample("home-2026.9.6.tar.zst") else {
+        return;
+    };
+    let before = Tree::read(&scene.home());
+    let ran = ocbak(["check", "--home"]).arg(scene.home()).code(3);
+    let said = ran.text();
+    for part in [
+        "workspace of agent `main` is configured as `/home/alice/.openclaw/workspace`",
+        "workspace of agent `research` is configured as `/home/alice/projects/research-ws`",
+        "workspace of agent `ops` is configured as `/home/alice/.openclaw/workspace-ops`",
+        "lost: the cron job `daily`, kept under `/home/alice/.openclaw/cron/jobs.json`",
+        "5 records of the agents' short-term memory",
+        "`config_machine_state.value_json` of the shared database holds 6 paths of another home",
+        "`agents.entries.main.agentDir` names `/home/alice/.openclaw/agents/main/agent`",
+    ] {
+        assert!(said.contains(part), "no `{part}` in {said}");
+    }
+    assert!(!said.contains("damaged"), "{said}");
+    before.assert_same(&Tree::read(&scene.home()), Tolerance::default());
+}
+
 /// Create, verify, restore, both payloads alone, stock programs.
 fn acceptance(scene: &Scene) {
     let before = Tree::read(&scene.home());

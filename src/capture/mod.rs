@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use crate::archive::ArchiveWriter;
 use crate::capture::record::{Recorder, Sink};
 use crate::capture::roots::Scope;
-use crate::capture::scratch::Scratch;
 use crate::capture::survey::Survey;
 use crate::capture::walk::{Links, walk};
 use crate::error::Result;
@@ -30,6 +29,8 @@ use crate::format::limits::LIMITS;
 use crate::observer::Observer;
 use crate::openclaw::Installation;
 
+pub(crate) use scratch::{Copy, Scratch};
+pub(crate) use sqlite::copy_database;
 pub use survey::Preview;
 
 /// What to capture.

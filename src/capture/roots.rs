@@ -80,6 +80,10 @@ impl Scope {
         if let Some(gateway_env) = &installation.gateway_env {
             scope.file("env", gateway_env, state)?;
         }
+        let mut outside = 0;
+        for include in &installation.includes {
+            outside += usize::from(scope.file(&format!("include/{outside}"), include, state)?);
+        }
         scope.roots.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(scope)
     }
@@ -135,17 +139,17 @@ impl Scope {
         Ok(())
     }
 
-    /// Plans a root for a file, unless it lies in the state directory.
+    /// Plans a root for a file, unless it lies in the state directory; tells whether it did.
     ///
     /// Goes by the file's own place: a link in the state directory is stored as the link that it is.
-    fn file(&mut self, name: &str, file: &Path, state_dir: &Path) -> Result<()> {
+    fn file(&mut self, name: &str, file: &Path, state_dir: &Path) -> Result<bool> {
         let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         let state_dir = fs::canonicalize(state_dir).unwrap_or_else(|_| state_dir.to_owned());
         let (Some(source), Some(file_name)) = (file.parent(), file.file_name()) else {
-            return Ok(());
+            return Ok(false);
         };
         if file.starts_with(&state_dir) {
-            return Ok(());
+            return Ok(false);
         }
         let path = ArchivePath::parse(name.as_bytes())?;
         if let Some(id) = identity(source) {
@@ -159,7 +163,7 @@ impl Scope {
             only: Some(file_name.as_bytes().to_vec()),
             agents: Vec::new(),
         });
-        Ok(())
+        Ok(true)
     }
 }
 

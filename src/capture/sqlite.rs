@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -51,7 +51,38 @@ pub(crate) fn recognise(file: &File) -> Option<bool> {
 ///
 /// No file of the database may be open in this process: closing it would drop SQLite's locks.
 pub(crate) fn snapshot(database: &Database<'_>, scratch: &Scratch) -> Result<Snapshot, Remark> {
+    snapshot_in(database, &scratch.copy())
+}
+
+/// Takes a snapshot of what may be a database at a path, to be opened; `None` where it is none.
+pub(crate) fn copy_database(
+    path: &Path,
+    scratch: &Scratch,
+) -> Result<Option<(Copy, Option<Remark>)>, Remark> {
+    let unreadable = |error: io::Error| (NoteReason::Incomplete, format!("cannot be read: {error}"));
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
+    };
+    let directory = File::open(parent).map_err(unreadable)?;
+    let Ok(name) = CString::new(name.as_bytes()) else {
+        return Ok(None);
+    };
+    let meta = Meta::at(&directory, &*name).map_err(unreadable)?;
+    // Closed again before SQLite opens it.
+    let logged = match stable::open(directory.as_fd(), &name, &meta) {
+        Ok((file, _)) => recognise(&file),
+        Err((_, detail)) => return Err((NoteReason::Incomplete, detail)),
+    };
+    let Some(logged) = logged else {
+        return Ok(None);
+    };
+    let database = Database { directory: directory.as_fd(), name: &name, path, meta: &meta, logged };
     let copy = scratch.copy();
+    let Snapshot { remark, .. } = snapshot_in(&database, &copy)?;
+    Ok(Some((copy, remark)))
+}
+
+fn snapshot_in(database: &Database<'_>, copy: &Copy) -> Result<Snapshot, Remark> {
     let look = |suffix: &str| Meta::at(database.directory, &*side(database.name, suffix));
     let there = |suffix: &str| look(suffix).is_ok();
     let log = there("-wal");
@@ -63,13 +94,13 @@ pub(crate) fn snapshot(database: &Database<'_>, scratch: &Scratch) -> Result<Sna
     // Should a writer end and take both away just now, SQLite creates an empty log; nothing can prevent that.
     let nothing_to_create = if log { there("-shm") } else { !database.logged };
     let direct = if nothing_to_create && !odd {
-        back_up(database, &copy, log)
+        back_up(database, copy, log)
     } else {
         Err(Failure::Other("not openable in place".to_owned()))
     };
     let (target, torn) = match direct {
         Ok(target) => (target, false),
-        Err(_) => copy_files(database, &copy).map_err(Failure::remark)?,
+        Err(_) => copy_files(database, copy).map_err(Failure::remark)?,
     };
     let damage = check(&target);
     if torn && damage.is_some() {
@@ -78,7 +109,7 @@ pub(crate) fn snapshot(database: &Database<'_>, scratch: &Scratch) -> Result<Sna
             "kept changing while it was copied; stored as plain files".to_owned(),
         ));
     }
-    finish(target, &copy)
+    finish(target, copy)
         .map(|(file, size)| Snapshot { file, size, remark: damage.or_else(|| torn.then(stable::changed)) })
         .map_err(Failure::remark)
 }

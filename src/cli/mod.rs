@@ -3,6 +3,7 @@
 
 mod adapt;
 mod args;
+mod check;
 mod create;
 mod destination;
 mod extract;
@@ -57,6 +58,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Restore(args) => restore::run(&args, ui),
+        Command::Check(args) => check::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),
     }
 }

@@ -1,10 +1,12 @@
 //! Reads from OpenClaw's configuration what decides where things lie.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use crate::openclaw::include::Document;
+use crate::openclaw::variables::Variables;
 
 /// The parts of a configuration that matter here.
 #[derive(Debug, Default)]
@@ -17,6 +19,14 @@ pub(crate) struct Config {
     pub(crate) agents: Vec<Agent>,
     /// Position in `agents` of the default agent.
     pub(crate) default_agent: usize,
+    /// `cron.store`, which old releases had.
+    pub(crate) cron_store: Option<String>,
+    /// Every text that is an absolute path, behind the name of its setting.
+    pub(crate) paths: Vec<(String, String)>,
+    /// Files that are included.
+    pub(crate) includes: Vec<PathBuf>,
+    /// What does not hold, one line each.
+    pub(crate) problems: Vec<String>,
 }
 
 /// An agent's entry.
@@ -30,35 +40,71 @@ pub(crate) struct Agent {
 }
 
 impl Config {
-    /// Reads the file; the error is a line for a person.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let describe = |what: &str| format!("configuration `{}` {what}", path.display());
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes))
-            .map_err(|error| describe(&format!("cannot be read: {error}")))?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(describe("is larger than 16 MiB and was not looked at"));
-        }
-        // JavaScript reads a byte order mark as white space; the crate does not.
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let text = str::from_utf8(text).map_err(|_| describe("is not UTF-8"))?;
-        Self::parse(text).map_err(|problem| describe(&problem))
+    /// Reads the file with all that it includes; the error is a line for a person.
+    pub(crate) fn read(path: &Path, variables: &Variables<'_>) -> Result<Self, String> {
+        let Document { value, files, problems } = Document::read(path, &variables.include_roots())?;
+        let mut config = Self::parse(value, variables);
+        config.problems.splice(0..0, problems);
+        config.includes = files;
+        Ok(config)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        // The crate recurses without limit and would overflow the stack.
-        if nesting(text.as_bytes()) > MAX_NESTING {
-            return Err(format!("is nested deeper than {MAX_NESTING} levels"));
-        }
-        let root: Value = json5::from_str(text).map_err(|error| format!("does not parse: {error}"))?;
-        let agents = agents(&root["agents"]);
-        Ok(Self {
+    fn parse(mut root: Value, variables: &Variables<'_>) -> Self {
+        let mut missing = BTreeSet::new();
+        let mut paths = Vec::new();
+        fill_in(&mut root, &mut String::new(), variables, &mut missing, &mut paths);
+        let mut config = Self {
             version: string(&root["meta"]["lastTouchedVersion"]),
             default_workspace: string(&root["agents"]["defaults"]["workspace"]),
-            default_agent: default_agent(&root["agents"], &agents),
-            agents,
-        })
+            cron_store: string(&root["cron"]["store"]),
+            paths,
+            ..Self::default()
+        };
+        config.agents = agents(&root["agents"]);
+        config.default_agent = default_agent(&root["agents"], &config.agents);
+        let used = config.agents.iter().flat_map(|agent| [&agent.workspace, &agent.directory]);
+        for path in used.chain([&config.default_workspace]).flatten() {
+            // A key that is not set is no business of a backup; a place is.
+            if let Some(name) = missing.iter().find(|name| path.contains(&format!("${{{name}}}"))) {
+                config.problems.push(format!("the configured path `{path}` needs the variable `{name}`"));
+            }
+        }
+        config
+    }
+}
+
+/// Puts the variables into all texts, and collects those that are paths.
+fn fill_in(
+    value: &mut Value,
+    key: &mut String,
+    variables: &Variables<'_>,
+    missing: &mut BTreeSet<String>,
+    paths: &mut Vec<(String, String)>,
+) {
+    match value {
+        Value::String(text) => {
+            *text = variables.fill_in(text, missing);
+            if text.starts_with('/') {
+                paths.push((key.clone(), text.clone()));
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                fill_in(item, key, variables, missing, paths);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                let length = key.len();
+                if length > 0 {
+                    key.push('.');
+                }
+                key.push_str(name);
+                fill_in(member, key, variables, missing, paths);
+                key.truncate(length);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -109,75 +155,31 @@ fn string(value: &Value) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// How deep objects and arrays nest; strings and comments do not count.
-pub(crate) fn nesting(text: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        let rest = &text[at..];
-        at += match byte {
-            b'"' | b'\'' => string_length(rest),
-            b'/' if rest.starts_with(b"//") => line_length(rest),
-            b'/' if rest.starts_with(b"/*") => comment_length(rest),
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-                1
-            }
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                1
-            }
-            _ => 1,
-        };
-    }
-    deepest
-}
-
-pub(crate) fn string_length(text: &[u8]) -> usize {
-    let mut at = 1;
-    while let Some(&byte) = text.get(at) {
-        at += match byte {
-            b'\\' => 2,
-            _ if byte == text[0] => return at + 1,
-            _ => 1,
-        };
-    }
-    text.len()
-}
-
-/// A line comment ends where JavaScript says that a line does.
-pub(crate) fn line_length(text: &[u8]) -> usize {
-    let ends: [&[u8]; 4] = [b"\n", b"\r", b"\xe2\x80\xa8", b"\xe2\x80\xa9"];
-    (0..text.len()).find(|&at| ends.iter().any(|end| text[at..].starts_with(end))).unwrap_or(text.len())
-}
-
-pub(crate) fn comment_length(text: &[u8]) -> usize {
-    let end = text[2..].windows(2).position(|two| two == b"*/");
-    end.map_or(text.len(), |end| end + 4)
-}
-
-pub(crate) const MAX_SIZE: u64 = 16 << 20;
-pub(crate) const MAX_NESTING: usize = 64;
-
 #[cfg(test)]
 mod tests {
-    use super::{Config, nesting};
+    use super::Config;
+    use crate::openclaw::Environment;
+    use crate::openclaw::include::parse_text;
+    use crate::openclaw::variables::Variables;
+
+    fn parse(text: &str) -> Config {
+        let environment = Environment::empty().with("PLACE", "/srv/a");
+        let variables = Variables::new(&environment, "/h".as_ref(), "/none".as_ref());
+        Config::parse(parse_text(text).unwrap(), &variables)
+    }
 
     #[test]
     fn both_forms_of_agents_are_read() {
-        let new = Config::parse(
+        let new = parse(
             "{ // comment\n agents: { defaults: { workspace: '~/ws' }, entries: {\
              a: { agentDir: '/x' }, Main: { workspace: '/m', }, }, }, meta: { lastTouchedVersion: '2026.9.6' } }",
-        )
-        .unwrap();
+        );
         assert_eq!(new.version.as_deref(), Some("2026.9.6"));
         assert_eq!(new.default_workspace.as_deref(), Some("~/ws"));
         let ids: Vec<_> = new.agents.iter().map(|agent| agent.id.as_str()).collect();
         assert_eq!(ids, ["main", "a"]);
         assert_eq!(new.agents[1].directory.as_deref(), Some("/x"));
-        let legacy =
-            Config::parse("{agents:{list:[{id:'z'},{id:'b',default:true,workspace:' '},{}]}}").unwrap();
+        let legacy = parse("{agents:{list:[{id:'z'},{id:'b',default:true,workspace:' '},{}]}}");
         assert_eq!(legacy.agents.len(), 2);
         assert_eq!(legacy.default_agent, 1);
         assert_eq!(legacy.agents[1].workspace, None);
@@ -186,26 +188,17 @@ mod tests {
     #[test]
     fn values_of_another_type_are_as_good_as_none() {
         for text in ["[]", "3", "{agents:[]}", "{agents:{entries:[1],list:{}}}"] {
-            assert!(Config::parse(text).unwrap().agents.is_empty(), "{text}");
+            assert!(parse(text).agents.is_empty(), "{text}");
         }
     }
 
     #[test]
-    fn nesting_counts_neither_strings_nor_comments() {
-        for (text, depth) in [
-            ("", 0),
-            ("{a:[1,{}]}", 3),
-            (r#"{a:"[[[\"[[",b:'[[\'[['}"#, 1),
-            ("// [[[\n[/* [[ */[]]", 2),
-            ("// [[\u{2028}[", 1),
-            ("/*/ [[ */ []", 1),
-            ("\"[[", 0),
-            ("]]]][", 1),
-        ] {
-            assert_eq!(nesting(text.as_bytes()), depth, "{text}");
-        }
-        assert!(Config::parse(&"[".repeat(65)).unwrap_err().contains("64"));
-        let allowed = ["[".repeat(64), "]".repeat(64)].concat();
-        assert!(Config::parse(&allowed).is_ok());
+    fn variables_stand_in_paths() {
+        let config = parse("{agents:{defaults:{workspace:'${PLACE}/ws'}},x:[{y:'${NONE}'}],z:'$${PLACE}'}");
+        assert_eq!(config.default_workspace.as_deref(), Some("/srv/a/ws"));
+        assert_eq!(config.paths, [("agents.defaults.workspace".to_owned(), "/srv/a/ws".to_owned())]);
+        assert_eq!(config.problems, [""; 0]);
+        let config = parse("{agents:{entries:{a:{workspace:'${NONE}/ws'}}}}");
+        assert_eq!(config.problems, ["the configured path `${NONE}/ws` needs the variable `NONE`"]);
     }
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct Environment {
     variables: BTreeMap<String, OsString>,
     account_home: Option<PathBuf>,
+    /// The process's other variables may be asked for; they are not kept, since many are secrets.
+    of_process: bool,
 }
 
 impl Environment {
@@ -25,6 +27,7 @@ impl Environment {
             variables,
             // Only looked at where `HOME` is unset, and then this is the user database's word.
             account_home: env::home_dir().filter(|home| home.is_absolute()),
+            of_process: true,
         }
     }
 
@@ -47,6 +50,11 @@ impl Environment {
         let value = self.variables.get(name)?.as_bytes().trim_ascii();
         let unset = matches!(value, b"" | b"undefined" | b"null");
         (!unset).then(|| OsString::from_vec(value.to_vec()))
+    }
+
+    /// The value of any variable, as it is.
+    pub(crate) fn any(&self, name: &str) -> Option<OsString> {
+        self.variables.get(name).cloned().or_else(|| env::var_os(name).filter(|_| self.of_process))
     }
 
     /// OpenClaw: home is `OPENCLAW_HOME`, else `HOME`, else `USERPROFILE`, else the account's.

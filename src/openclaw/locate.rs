@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf, absolute};
 use crate::error::{Error, Result};
 use crate::openclaw::config::Config;
 use crate::openclaw::environment::{Environment, expand};
+use crate::openclaw::variables::Variables;
 use crate::openclaw::workspaces::{self, AgentDir, Place, Workspace};
 
 /// What the user says about where to look; each part wins over the environment.
@@ -83,6 +84,12 @@ pub struct Installation {
     pub agent_dirs: Vec<AgentDir>,
     /// Environment file of the gateway's service, where there is one.
     pub gateway_env: Option<PathBuf>,
+    /// Files that the configuration includes, wherever they lie.
+    pub includes: Vec<PathBuf>,
+    /// Under which paths cron jobs are kept in the shared database, the first being OpenClaw's own choice.
+    pub(crate) cron_stores: Vec<PathBuf>,
+    /// Absolute paths in the configuration, behind the names of their settings.
+    pub(crate) configured_paths: Vec<(String, String)>,
     /// What a person should look at, one line each.
     pub warnings: Vec<String>,
 }
@@ -110,8 +117,13 @@ impl Installation {
         let chosen = search.state_dir.is_some() || profile.is_some();
         let config =
             find_config(search, variable("OPENCLAW_CONFIG_PATH"), &home, &state_dir, chosen, &mut warnings)?;
-        let settings = match config.as_deref().map(Config::read) {
-            Some(Ok(settings)) => settings,
+        let directory = config_dir(search, config.as_deref(), &state_dir, environment);
+        let variables = Variables::new(environment, &home, &directory);
+        let settings = match config.as_deref().map(|path| Config::read(path, &variables)) {
+            Some(Ok(mut settings)) => {
+                warnings.append(&mut settings.problems);
+                settings
+            }
             Some(Err(problem)) => {
                 warnings.push(problem);
                 Config::default()
@@ -129,6 +141,9 @@ impl Installation {
                 .map(|value| full(&expand(&value, &home)))
                 .transpose()?,
         };
+        let own_store = settings.cron_store.as_ref().map(|path| expand(path.as_ref(), &home));
+        let cron_stores = [&directory, &state_dir].map(|directory| directory.join("cron/jobs.json"));
+        let cron_stores = own_store.into_iter().chain(cron_stores).collect();
         let found = workspaces::find(&settings, &place, &mut warnings);
         // The service's file stands for the home, not for a state directory elsewhere.
         let belongs_to_home = location.usual || state_dir.parent() == Some(&home);
@@ -144,6 +159,9 @@ impl Installation {
             config,
             profile,
             gateway_env,
+            includes: settings.includes,
+            cron_stores,
+            configured_paths: settings.paths,
             warnings,
         })
     }
@@ -166,6 +184,23 @@ fn usual_state_dir(home: &Path, environment: &Environment, same_home: bool) -> P
         .map(|name| home.join(name))
         .find(|path| path.is_dir())
         .unwrap_or_else(|| home.join(STATE_DIRS[0]))
+}
+
+/// OpenClaw: the directory of `.env`, `cron` and others is the state directory where that is named, else
+/// that of the configuration where that is named.
+fn config_dir(
+    search: &Search,
+    config: Option<&Path>,
+    state_dir: &Path,
+    environment: &Environment,
+) -> PathBuf {
+    let names_state = search.state_dir.is_some()
+        || search.profile.is_some()
+        || (search.home.is_none() && environment.value("OPENCLAW_STATE_DIR").is_some());
+    let names_config = search.config.is_some()
+        || (search.home.is_none() && environment.value("OPENCLAW_CONFIG_PATH").is_some());
+    let own = config.and_then(Path::parent).filter(|_| names_config && !names_state);
+    own.unwrap_or(state_dir).to_owned()
 }
 
 /// OpenClaw: the named file, else the first of the state directory, else of the default directories.

@@ -5,9 +5,12 @@
 mod config;
 mod environment;
 mod gateway;
+mod include;
 mod locate;
 pub(crate) mod policy;
 pub(crate) mod relocate;
+pub(crate) mod tables;
+mod variables;
 mod workspaces;
 
 pub use environment::Environment;
@@ -15,6 +18,6 @@ pub use gateway::{Holder, Usage};
 pub use locate::{Installation, Location, Search};
 pub use workspaces::{AgentDir, Workspace};
 
-pub(crate) use config::MAX_SIZE as MAX_CONFIG_SIZE;
+pub(crate) use include::MAX_SIZE as MAX_CONFIG_SIZE;
 pub(crate) use locate::SHARED_DATABASE;
 pub(crate) use workspaces::agent_id;

@@ -17,8 +17,17 @@ pub struct Workspace {
     pub path: PathBuf,
     /// Whether there is a directory.
     pub present: bool,
+    /// What the configuration says instead, where it was written for another home.
+    pub configured: Option<PathBuf>,
     /// What led there, in a few words.
     pub rule: &'static str,
+}
+
+impl Workspace {
+    /// Whether the configuration or the environment names it, so that it should be there.
+    pub(crate) fn is_named(&self) -> bool {
+        self.rule == CONFIGURED || self.rule == NAMED
+    }
 }
 
 /// An agent's private directory outside the state directory.
@@ -72,6 +81,7 @@ pub(crate) fn find(config: &Config, place: &Place<'_>, warnings: &mut Vec<String
                 agents: vec![agent.id.clone()],
                 path,
                 present,
+                configured: choice.former,
                 rule: choice.rule,
             }),
         }
@@ -86,6 +96,7 @@ pub(crate) fn find(config: &Config, place: &Place<'_>, warnings: &mut Vec<String
             agents: id.into_iter().collect(),
             path,
             present: true,
+            configured: None,
             rule: "lies in the state directory",
         });
     }
@@ -118,6 +129,8 @@ struct Choice {
     rule: &'static str,
     /// The configuration names this very path.
     configured: bool,
+    /// The path that the configuration names, where it was found elsewhere.
+    former: Option<PathBuf>,
 }
 
 impl Resolver<'_> {
@@ -136,6 +149,7 @@ impl Resolver<'_> {
             path: self.place.state_dir.join(format!("workspace-{}", agent.id)),
             rule: "default of the agent",
             configured: false,
+            former: None,
         };
         let Some(shared) = shared else {
             let early = self.place.home.join(format!("clawd-{}", agent.id));
@@ -145,6 +159,7 @@ impl Resolver<'_> {
             path: self.configured(shared).path.join(&agent.id),
             rule: "below the configured default workspace",
             configured: false,
+            former: None,
         };
         // Releases differ here; what exists tells which one made it.
         let (first, second) = if agent.legacy { (beside, below) } else { (below, beside) };
@@ -153,14 +168,13 @@ impl Resolver<'_> {
 
     fn default_workspace(&self) -> Choice {
         match &self.place.default_workspace {
-            Some(path) => {
-                Choice { path: path.clone(), rule: "named by OPENCLAW_WORKSPACE_DIR", configured: true }
-            }
+            Some(path) => Choice { path: path.clone(), rule: NAMED, configured: true, former: None },
             None => self.or_early(
                 Choice {
                     path: self.place.state_dir.join("workspace"),
                     rule: "default workspace",
                     configured: false,
+                    former: None,
                 },
                 self.place.home.join("clawd"),
             ),
@@ -170,28 +184,34 @@ impl Resolver<'_> {
     /// OpenClaw: releases of January 2026 had the workspaces in the home directory.
     fn or_early(&self, choice: Choice, early: PathBuf) -> Choice {
         if self.place.default_profile && !choice.path.is_dir() && early.is_dir() {
-            return Choice { path: early, rule: "default of early releases", configured: false };
+            return Choice {
+                path: early,
+                rule: "default of early releases",
+                configured: false,
+                former: None,
+            };
         }
         choice
     }
 
     fn configured(&self, text: &str) -> Choice {
-        let (path, rule) = self.resolve(text);
-        Choice { path, rule, configured: true }
+        let (path, former) = self.resolve(text);
+        let rule = if former.is_some() { "configured for another home" } else { CONFIGURED };
+        Choice { path, rule, configured: true, former }
     }
 
-    /// A configured path where it is on this machine.
-    fn resolve(&self, text: &str) -> (PathBuf, &'static str) {
+    /// A configured path where it is on this machine, and as it is configured if that is elsewhere.
+    fn resolve(&self, text: &str) -> (PathBuf, Option<PathBuf>) {
         // OpenClaw resolves relative paths from where it was started, which nobody knows
         // afterwards; a service starts in the home directory.
         let path = self.place.home.join(expand(text.as_ref(), self.place.home));
         if !path.is_dir() {
             let (home, state_dir) = (self.place.home, self.place.state_dir);
             if let Some(found) = former::find(&path, self.paths(), state_dir, home) {
-                return (found, "configured for another home");
+                return (found, Some(path));
             }
         }
-        (path, "configured")
+        (path, None)
     }
 
     /// Every absolute path that the configuration has for agents.
@@ -274,6 +294,9 @@ fn lies_in(path: &Path, directory: &Path) -> bool {
         _ => path.starts_with(directory),
     }
 }
+
+const CONFIGURED: &str = "configured";
+const NAMED: &str = "named by OPENCLAW_WORKSPACE_DIR";
 
 #[cfg(test)]
 mod tests;

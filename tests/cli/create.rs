@@ -213,3 +213,26 @@ fn a_running_gateway_is_noted_and_refused_only_on_request() {
         .ends_with(1);
     assert!(!test.path("b.ocbak").exists());
 }
+
+#[test]
+fn included_configuration_outside_is_stored_as_well() {
+    let test = Test::installed()
+        .write("state/openclaw.json", "{ $include: ['../shared/a.json5', './b.json'] }")
+        .write("state/b.json", "{}")
+        .write("shared/a.json5", "{ $include: 'c.json', /* fake */ }")
+        .write("shared/c.json", "{}")
+        .write("shared/d.json", "{}");
+    let shared = test.path("shared").display().to_string();
+    let test = test
+        .args(SEALED)
+        .args(["-q", "-o", "a.ocbak"])
+        .stderr_has("`OPENCLAW_INCLUDE_ROOTS`")
+        .ends_with(3)
+        .variable("OPENCLAW_INCLUDE_ROOTS", &shared)
+        .args(SEALED)
+        .args(["-q", "-o", "box.ocbak"])
+        .success();
+    let (_, stdout) = test.args(["list", "box.ocbak", "-i", "private.txt", "include/*"]).run(0);
+    let expected = "include/0\ninclude/0/a.json5\ninclude/1\ninclude/1/c.json\n";
+    assert_eq!(String::from_utf8(stdout).unwrap(), expected);
+}

@@ -12,6 +12,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  list     List what is in an archive",
         "  verify   Check that an archive is whole",
         "  restore  Put back what an archive holds",
+        "  check    Look over an installation",
         "  extract  Take single files or directories out of an archive",
         "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but",
         "130 interrupted",
@@ -40,6 +41,7 @@ fn commands_name_units_and_defaults() {
         ("list", &["size in bytes", "(UTC)", "--skipped", "--payload <ROLE>"]),
         ("verify", &["--quick", "--max-work-factor <N>", "[default: 20]"]),
         ("restore", &["--to <DIR>", "--only <ROLE>", "--path <GLOB>", "--dry-run", "--yes"]),
+        ("check", &["Changes nothing", "--home <DIR>", "--json"]),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {
         let mut test = Test::new().args([command, "--help"]);

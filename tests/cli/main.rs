@@ -1,5 +1,6 @@
 //! The command line, through the real program.
 
+mod check;
 mod create;
 mod help;
 mod prompt;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::openclaw::config::{MAX_NESTING, nesting};
+use crate::openclaw::include::{MAX_NESTING, nesting};
 use crate::openclaw::relocate::{Relocation, strings};
 
 /// A configuration file, or one that it includes.

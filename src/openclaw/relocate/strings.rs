@@ -1,6 +1,6 @@
 //! Replaces strings in JSON and JSON5 text, every other byte kept.
 
-use crate::openclaw::config::{comment_length, line_length, string_length};
+use crate::openclaw::include::{comment_length, line_length, string_length};
 
 /// Offers each string, values and quoted keys alike, to `replace`; returns the new text and how
 /// many strings were replaced.

@@ -1,0 +1,195 @@
+//! Where the database that all agents share holds absolute paths of its machine, and how to read them.
+//!
+//! Only ever opened on a copy.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// A column with paths.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    pub(crate) table: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) content: Content,
+}
+
+/// How a column holds paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// The path of the cron jobs' file, which is the key of the jobs.
+    CronStore,
+    /// A workspace, beside whose path its digest is a key.
+    Workspace,
+    /// One path.
+    Path,
+    /// A document with paths among its texts.
+    Json,
+}
+
+/// OpenClaw: every column of release 2026.9.6 whose paths mean something to it. Those of history
+/// (`config_health_entries`, `diagnostic_events`, `migration_sources`, `task_runs`, `backup_runs`) do not.
+#[rustfmt::skip]
+pub(crate) const COLUMNS: &[Column] = &[
+    column("cron_jobs", "store_key", Content::CronStore),
+    column("cron_job_scratch", "store_key", Content::CronStore),
+    column("cron_run_receipts", "store_key", Content::CronStore),
+    column("workspace_setup_state", "workspace_path", Content::Workspace),
+    column("workspace_path_aliases", "alias_path", Content::Workspace),
+    column("workspace_path_aliases", "workspace_path", Content::Workspace),
+    column("agent_databases", "path", Content::Path),
+    column("managed_outgoing_image_records", "original_media_root", Content::Path),
+    column("outbound_media_provenance", "realpath", Content::Path),
+    column("projects", "repo_root", Content::Path),
+    column("worktrees", "repo_root", Content::Path),
+    column("worktrees", "path", Content::Path),
+    column("worktree_templates", "repo_root", Content::Path),
+    column("worktree_templates", "common_dir", Content::Path),
+    column("worktree_templates", "worktree_root", Content::Path),
+    column("worktree_templates", "path", Content::Path),
+    column("session_groups", "cwd", Content::Path),
+    column("acp_sessions", "cwd", Content::Path),
+    column("plugin_binding_approvals", "plugin_root", Content::Path),
+    column("subagent_runs", "requester_store_path", Content::Path),
+    column("subagent_runs", "controller_store_path", Content::Path),
+    column("session_watch_cursors", "watcher_store_path", Content::Path),
+    column("skill_usage", "skill_file", Content::Path),
+    column("claw_installs", "package_root", Content::Path),
+    column("claw_installs", "manifest_path", Content::Path),
+    column("claw_installs", "workspace", Content::Path),
+    column("claw_installs", "bootstrap_source_path", Content::Path),
+    column("claw_workspace_files", "target_path", Content::Path),
+    column("claw_workspace_files", "workspace", Content::Path),
+    column("claw_workspace_files", "source_path", Content::Path),
+    column("exec_approvals_config", "raw_json", Content::Json),
+    column("exec_approvals_config", "socket_path", Content::Path),
+    column("fleet_cells", "data_dir", Content::Path),
+    // Of the machine's settings, the index of installed plugins has them.
+    column("config_machine_state", "value_json", Content::Json),
+];
+
+const fn column(table: &'static str, name: &'static str, content: Content) -> Column {
+    Column { table, name, content }
+}
+
+/// A cron job as far as its place goes.
+#[derive(Debug)]
+pub(crate) struct CronJob {
+    pub(crate) store: String,
+    pub(crate) name: String,
+    /// OpenClaw or a plugin declares it, and makes it again where it is missing.
+    pub(crate) declared: bool,
+}
+
+/// A row that is keyed by the digest of a workspace's path.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    /// The digest in hexadecimal digits, or only its beginning.
+    pub(crate) key: String,
+    /// The path, where the row has it.
+    pub(crate) path: Option<String>,
+}
+
+/// A copy of the shared database.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Tables {
+    /// Opens a copy, never the database itself.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| failure(path, &error))?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// The paths in a column; none where this release has no such column.
+    pub(crate) fn paths(&self, column: &Column) -> Result<Vec<String>> {
+        let Column { table, name, content } = column;
+        if !self.has(table, name)? {
+            return Ok(Vec::new());
+        }
+        let texts =
+            self.rows(&format!("SELECT \"{name}\" FROM \"{table}\""), |row| row.get::<_, Option<String>>(0))?;
+        let mut paths = Vec::new();
+        for text in texts.into_iter().flatten() {
+            if *content == Content::Json {
+                collect(&serde_json::from_str(&text).unwrap_or_default(), &mut paths);
+            } else if text.starts_with('/') {
+                paths.push(text);
+            }
+        }
+        Ok(paths)
+    }
+
+    /// All cron jobs.
+    pub(crate) fn cron_jobs(&self) -> Result<Vec<CronJob>> {
+        if !self.has("cron_jobs", "declaration_key")? {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT store_key, name, declaration_key IS NOT NULL FROM cron_jobs ORDER BY name";
+        self.rows(query, |row| Ok(CronJob { store: row.get(0)?, name: row.get(1)?, declared: row.get(2)? }))
+    }
+
+    /// What OpenClaw knows of workspaces; rows without a path are left over and mean nothing.
+    pub(crate) fn workspaces(&self) -> Result<Vec<Keyed>> {
+        if !self.has("workspace_setup_state", "workspace_path")? {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT workspace_key, workspace_path FROM workspace_setup_state \
+                     WHERE workspace_path IS NOT NULL";
+        self.rows(query, |row| Ok(Keyed { key: row.get(0)?, path: row.get(1)? }))
+    }
+
+    /// What the plugin `memory-core` remembers of workspaces.
+    pub(crate) fn memories(&self) -> Result<Vec<Keyed>> {
+        if !self.has("plugin_state_entries", "entry_key")? {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT entry_key, value_json FROM plugin_state_entries WHERE plugin_id = 'memory-core'";
+        let rows = self.rows(query, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let keyed = rows.into_iter().filter_map(|(key, value)| {
+            let key = key.split_once(':')?.0.to_owned();
+            let digits = key.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let value: Value = serde_json::from_str(&value).unwrap_or_default();
+            let path = value["workspaceDir"].as_str().map(ToOwned::to_owned);
+            (digits && matches!(key.len(), 24 | 64)).then_some(Keyed { key, path })
+        });
+        Ok(keyed.collect())
+    }
+
+    fn has(&self, table: &str, column: &str) -> Result<bool> {
+        let query = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+        let count = self.connection.query_row(query, [table, column], |row| row.get::<_, i64>(0));
+        count.map(|count| count > 0).map_err(|error| failure(&self.path, &error))
+    }
+
+    fn rows<T>(
+        &self,
+        query: &str,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let rows =
+            || -> rusqlite::Result<Vec<T>> { self.connection.prepare(query)?.query_map([], read)?.collect() };
+        rows().map_err(|error| failure(&self.path, &error))
+    }
+}
+
+/// Collects the texts of a document that are absolute paths.
+fn collect(value: &Value, paths: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.starts_with('/') => paths.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, paths)),
+        Value::Object(members) => members.values().for_each(|member| collect(member, paths)),
+        _ => {}
+    }
+}
+
+fn failure(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::io("read", path, std::io::Error::other(error.to_string()))
+}
