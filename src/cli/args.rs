@@ -8,7 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
 
-use super::{check, create, extract, info, list, restore, verify};
+use super::{check, create, extract, info, list, locate, restore, verify};
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
 #[derive(Debug, Parser)]
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Restore(restore::Args),
     Extract(extract::Args),
+    Where(locate::Args),
     Check(check::Args),
 }
 

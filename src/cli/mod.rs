@@ -12,6 +12,7 @@ mod glob;
 mod info;
 mod json;
 mod list;
+mod locate;
 mod name;
 mod nearest;
 mod outlook;
@@ -58,6 +59,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Restore(args) => restore::run(&args, ui),
+        Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),
     }

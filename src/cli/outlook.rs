@@ -1,4 +1,4 @@
-//! `ocbak create --dry-run`: what would be stored, and what left out and why.
+//! `ocbak create --dry-run` and `ocbak where`: what would be stored, and what left out and why.
 
 use serde_json::{Map, Value, json};
 
@@ -9,30 +9,58 @@ use super::json;
 use super::list::left_out;
 use super::ui::{self, Output, Ui, count, size};
 
-/// Walks the installation as `create` would, and tells what it finds.
-pub(crate) fn show(installation: &Installation, options: &CaptureOptions, ui: &Ui) -> Result<Exit, Failure> {
+/// What a capture would store.
+pub(crate) struct Outlook {
+    parts: Vec<Preview>,
+    attention: bool,
+}
+
+/// Walks the installation as `create` would.
+pub(crate) fn look(
+    installation: &Installation,
+    options: &CaptureOptions,
+    ui: &Ui,
+) -> Result<Outlook, Failure> {
     let parts = {
         let progress = ui.progress("looking", None);
         preview(installation, options, &progress)?
     };
     let attention = !installation.warnings.is_empty()
         || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention());
+    Ok(Outlook { parts, attention })
+}
+
+/// Tells what `create` would do.
+pub(crate) fn show(installation: &Installation, options: &CaptureOptions, ui: &Ui) -> Result<Exit, Failure> {
+    let outlook = look(installation, options, ui)?;
     if ui.json {
-        let mut document = json!({
-            "dry_run": true,
-            "payloads": parts.iter().map(payload).collect::<Vec<_>>(),
-            "attention": attention,
-        });
+        let mut document = outlook.document();
+        document["dry_run"] = true.into();
         json::put_warnings(&mut document, ui);
         ui::document(&document)?;
     } else {
         let mut output = Output::new();
-        for part in &parts {
-            say(part, &mut output)?;
-        }
+        outlook.say(&mut output)?;
         output.finish()?;
     }
-    Ok(if attention { Exit::Attention } else { Exit::Done })
+    Ok(outlook.exit())
+}
+
+impl Outlook {
+    pub(crate) fn say(&self, output: &mut Output) -> Result<(), Failure> {
+        self.parts.iter().try_for_each(|part| say(part, output))
+    }
+
+    pub(crate) fn document(&self) -> Value {
+        json!({
+            "payloads": self.parts.iter().map(payload).collect::<Vec<_>>(),
+            "attention": self.attention,
+        })
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        if self.attention { Exit::Attention } else { Exit::Done }
+    }
 }
 
 fn say(part: &Preview, output: &mut Output) -> Result<(), Failure> {

@@ -32,6 +32,7 @@ pub struct Location {
     /// State directory; need not exist.
     pub state_dir: PathBuf,
     profile: Option<String>,
+    rule: &'static str,
     /// It is what the environment leads to without options.
     usual: bool,
 }
@@ -53,13 +54,14 @@ impl Location {
         };
         let profile = search.profile.as_deref().map(parse_profile).transpose()?.flatten();
         let same_home = search.home.is_none() || surroundings.as_ref() == Some(&home);
-        let usual = full(&usual_state_dir(&home, environment, same_home))?;
-        let state_dir = match (&search.state_dir, &profile) {
-            (Some(given), _) => full(given)?,
-            (None, Some(name)) => home.join(format!(".openclaw-{name}")),
-            (None, None) => usual.clone(),
+        let (usual, rule) = usual_state_dir(&home, environment, same_home);
+        let usual = full(&usual)?;
+        let (state_dir, rule) = match (&search.state_dir, &profile) {
+            (Some(given), _) => (full(given)?, "as given"),
+            (None, Some(name)) => (home.join(format!(".openclaw-{name}")), "of the profile"),
+            (None, None) => (usual.clone(), rule),
         };
-        Ok(Self { usual: same_home && state_dir == usual, home, state_dir, profile })
+        Ok(Self { usual: same_home && state_dir == usual, home, state_dir, profile, rule })
     }
 }
 
@@ -70,6 +72,8 @@ pub struct Installation {
     pub home: PathBuf,
     /// State directory; exists.
     pub state_dir: PathBuf,
+    /// What led to the state directory, in a few words.
+    pub rule: &'static str,
     /// Configuration file, where there is one.
     pub config: Option<PathBuf>,
     /// Profile, where it is not the default one.
@@ -109,7 +113,7 @@ impl Installation {
     pub fn locate(search: &Search, environment: &Environment) -> Result<Self> {
         let location = Location::find(search, environment)?;
         let (home, state_dir) = (location.home, location.state_dir);
-        must_be_directory(&state_dir)?;
+        must_be_directory(&state_dir, || others(&home, location.profile.as_deref(), location.rule))?;
         let profile = location.profile;
         let variable = |name| environment.value(name).filter(|_| location.usual);
 
@@ -156,6 +160,7 @@ impl Installation {
             agent_dirs: found.agent_dirs,
             home,
             state_dir,
+            rule: location.rule,
             config,
             profile,
             gateway_env,
@@ -171,19 +176,22 @@ impl Installation {
 pub(crate) const SHARED_DATABASE: &str = "state/openclaw.sqlite";
 
 /// OpenClaw: the variable, else the first default directory that exists, else the first one.
-fn usual_state_dir(home: &Path, environment: &Environment, same_home: bool) -> PathBuf {
-    let variable = ["OPENCLAW_STATE_DIR", "CLAWDBOT_STATE_DIR"]
-        .iter()
-        .find_map(|name| environment.value(name))
-        .filter(|_| same_home);
-    if let Some(value) = variable {
-        return expand(&value, home);
+fn usual_state_dir(home: &Path, environment: &Environment, same_home: bool) -> (PathBuf, &'static str) {
+    let variables = [
+        ("OPENCLAW_STATE_DIR", "named by OPENCLAW_STATE_DIR"),
+        ("CLAWDBOT_STATE_DIR", "named by CLAWDBOT_STATE_DIR"),
+    ];
+    for (name, rule) in variables.into_iter().filter(|_| same_home) {
+        if let Some(value) = environment.value(name) {
+            return (expand(&value, home), rule);
+        }
     }
-    STATE_DIRS
-        .iter()
-        .map(|name| home.join(name))
-        .find(|path| path.is_dir())
-        .unwrap_or_else(|| home.join(STATE_DIRS[0]))
+    let older = STATE_DIRS[1..].iter().map(|name| home.join(name)).find(|path| path.is_dir());
+    let usual = home.join(STATE_DIRS[0]);
+    match older {
+        Some(older) if !usual.is_dir() => (older, "default of early releases"),
+        _ => (usual, DEFAULT_RULE),
+    }
 }
 
 /// OpenClaw: the directory of `.env`, `cron` and others is the state directory where that is named, else
@@ -255,18 +263,43 @@ fn profile_of(state_dir: &Path) -> Option<String> {
     parse_profile(name.strip_prefix(".openclaw-")?).ok()?
 }
 
-fn must_be_directory(path: &Path) -> Result<()> {
+fn must_be_directory(path: &Path, others: impl FnOnce() -> String) -> Result<()> {
     match fs::metadata(path) {
         Ok(facts) if facts.is_dir() => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("open", path, error)),
-        _ => Err(Error::NotFound { what: format!("no OpenClaw state directory at `{}`", path.display()) }),
+        _ => Err(Error::NotFound {
+            what: format!("no OpenClaw state directory at `{}`{}", path.display(), others()),
+        }),
     }
+}
+
+/// Which profiles there are, where a default or a profile was looked for in vain.
+fn others(home: &Path, profile: Option<&str>, rule: &str) -> String {
+    if profile.is_none() && rule != DEFAULT_RULE {
+        return String::new();
+    }
+    let names = profiles(home);
+    match names.len() {
+        0 => String::new(),
+        1 => format!("; there is the profile `{}`", names[0]),
+        _ => format!("; there are the profiles `{}`", names.join("`, `")),
+    }
+}
+
+/// The profiles whose state directories lie in a home.
+fn profiles(home: &Path) -> Vec<String> {
+    let entries = fs::read_dir(home).into_iter().flatten().flatten();
+    let directories = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+    let mut names: Vec<String> = directories.filter_map(|path| profile_of(&path)).collect();
+    names.sort();
+    names
 }
 
 fn full(path: &Path) -> Result<PathBuf> {
     absolute(path).map_err(|error| Error::io("resolve", path, error))
 }
 
+const DEFAULT_RULE: &str = "default directory";
 /// Default state directories, newest first.
 const STATE_DIRS: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];
 const CONFIG_NAMES: [&str; 2] = ["openclaw.json", "clawdbot.json"];

@@ -236,3 +236,36 @@ fn included_configuration_outside_is_stored_as_well() {
     let expected = "include/0\ninclude/0/a.json5\ninclude/1\ninclude/1/c.json\n";
     assert_eq!(String::from_utf8(stdout).unwrap(), expected);
 }
+
+#[test]
+fn where_tells_what_is_found_and_by_which_rule() {
+    let test = Test::installed()
+        .args(["where", "--state-dir", "state"])
+        .stdout_has("/state  (as given)\nconfiguration: ")
+        .stdout_has("workspace of main: ")
+        .stdout_has("/state/workspace  (default workspace)\n")
+        .stdout_has("\n  workspace/main  from ")
+        .success();
+    let state = test.path("state").display().to_string();
+    let (_, document) =
+        test.variable("OPENCLAW_STATE_DIR", &state).args(["where", "--json"]).stderr("").json(0);
+    assert_eq!(document["installation"]["state_dir"], state);
+    assert_eq!(document["installation"]["rule"], "named by OPENCLAW_STATE_DIR");
+    assert_eq!(document["installation"]["workspaces"][0]["agents"][0], "main");
+    assert_eq!(document["payloads"][0]["role"], "state");
+}
+
+#[test]
+fn profiles_are_listed_where_none_is_chosen_or_another() {
+    let test = Test::new().write(".openclaw-a/openclaw.json", "{}").write(".openclaw-b/openclaw.json", "{}");
+    test.args(["where"])
+        .stderr_has("/.openclaw`; there are the profiles `a`, `b`\n")
+        .stderr_has("hint: name the installation with `--state-dir DIR`, `--profile NAME`")
+        .ends_with(1)
+        .args(["create", "--profile", "c"])
+        .stderr_has("/.openclaw-c`; there are the profiles `a`, `b`\n")
+        .ends_with(1)
+        .args(["where", "--profile", "a"])
+        .stdout_has("profile: a\n")
+        .success();
+}

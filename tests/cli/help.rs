@@ -12,6 +12,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  list     List what is in an archive",
         "  verify   Check that an archive is whole",
         "  restore  Put back what an archive holds",
+        "  where    Show which OpenClaw installation is found",
         "  check    Look over an installation",
         "  extract  Take single files or directories out of an archive",
         "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but",
