@@ -40,6 +40,8 @@ pub struct CaptureOptions {
     pub roles: Vec<Role>,
     /// Patterns against whole names in the archive; what matches is left out with all below it.
     pub exclude: Vec<String>,
+    /// Patterns as in `exclude`; what matches is kept with all below it, although it can be made again.
+    pub include: Vec<String>,
     /// Also store what can be made again.
     pub all: bool,
     /// Where the copies of databases go; `TMPDIR` or `/var/tmp` where it is not said.
@@ -48,7 +50,13 @@ pub struct CaptureOptions {
 
 impl Default for CaptureOptions {
     fn default() -> Self {
-        Self { roles: Role::ALL.to_vec(), exclude: Vec::new(), all: false, scratch: None }
+        Self {
+            roles: Role::ALL.to_vec(),
+            exclude: Vec::new(),
+            include: Vec::new(),
+            all: false,
+            scratch: None,
+        }
     }
 }
 

@@ -51,7 +51,7 @@ impl Scope {
         observer: &dyn Observer,
     ) -> Result<Self> {
         let mut scope = Self {
-            policy: Policy::new(&options.exclude, options.all)?,
+            policy: Policy::new(&options.exclude, &options.include, options.all)?,
             roots: Vec::new(),
             directories: HashMap::new(),
             files: HashMap::new(),

@@ -174,7 +174,8 @@ impl Walk<'_> {
         if let Kind::Other(kind) = meta.kind {
             return self.skip(&path, SkipReason::Kind, kind);
         }
-        if let Some(detail) = self.scope.policy.leaves_out(self.root.role, &path) {
+        let entered = meta.kind == Kind::Directory && self.scope.policy.keeps_of(&path);
+        if let Some(detail) = self.scope.policy.leaves_out(self.root.role, &path).filter(|_| !entered) {
             return self.skip(&path, SkipReason::Policy, &detail);
         }
         match meta.kind {

@@ -21,7 +21,7 @@ pub(super) fn check(
     report: &mut Report<'_>,
 ) -> Result<Option<Copy>> {
     // Lock databases must not be opened, and this is who knows them.
-    let policy = Policy::new(&[], false)?;
+    let policy = Policy::new(&[], &[], false)?;
     let shared = installation.state_dir.join(SHARED_DATABASE);
     let mut found = Found::default();
     walk(&installation.state_dir, "state", &policy, &mut found, 0);

@@ -1,6 +1,6 @@
 //! `ocbak create`: an archive of an installation.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,14 @@ pub(crate) struct Args {
     /// names in the archive: `*` stays within a name, `**` does not.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
+    /// Leave out what matches the patterns in a file, one a line; empty lines and those that begin
+    /// with `#` are passed over. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    exclude_from: Vec<PathBuf>,
+    /// Keep what matches although OpenClaw can make it again, such as `state/cache/**`; may be
+    /// repeated. What `--exclude` names stays out all the same.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
     /// Also store caches, logs and other things that OpenClaw can make again.
     #[arg(long)]
     all: bool,
@@ -74,7 +82,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             return Err(Failure::ArchiveToTerminal);
         }
     }
-    Patterns::parse(&args.exclude)?;
+    let exclude = exclusions(args)?;
+    Patterns::parse(&exclude)?;
+    Patterns::parse(&args.include)?;
     let environment = Environment::current();
     let installation = Installation::locate(&args.place.search(), &environment).map_err(Failure::Locating)?;
     for warning in &installation.warnings {
@@ -83,7 +93,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let in_use = users(args, &installation, &environment, ui)?;
     let options = CaptureOptions {
         roles: if args.no_workspace { vec![Role::State] } else { Role::ALL.to_vec() },
-        exclude: args.exclude.clone(),
+        exclude,
+        include: args.include.clone(),
         all: args.all,
         ..CaptureOptions::default()
     };
@@ -122,6 +133,22 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         }
     }
     Ok(if attention { Exit::Attention } else { Exit::Done })
+}
+
+/// The patterns on the command line and those in files.
+fn exclusions(args: &Args) -> Result<Vec<String>, Failure> {
+    let mut patterns = args.exclude.clone();
+    for path in &args.exclude_from {
+        let text = fs::read_to_string(path).map_err(|source| Failure::File {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        patterns.extend(lines.map(ToOwned::to_owned));
+    }
+    Ok(patterns)
 }
 
 /// Says who is using the state directory; it is no hindrance unless the user says so.

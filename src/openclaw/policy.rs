@@ -17,6 +17,10 @@ pub(crate) struct Policy {
     workspace: GlobSet,
     patterns: Vec<Glob>,
     exclude: GlobSet,
+    /// What is kept whatever the table says.
+    include: GlobSet,
+    /// The same as they were written.
+    including: Vec<String>,
     /// Which of `patterns` left something out.
     used: RefCell<Vec<bool>>,
     all: bool,
@@ -28,7 +32,8 @@ impl Policy {
     /// # Errors
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse.
-    pub(crate) fn new(exclude: &[String], all: bool) -> Result<Self> {
+    pub(crate) fn new(exclude: &[String], include: &[String], all: bool) -> Result<Self> {
+        let included = include.iter().map(|text| glob(text)).collect::<Result<Vec<_>>>()?;
         let patterns = exclude.iter().map(|text| glob(text)).collect::<Result<Vec<_>>>()?;
         let rules: Vec<_> = STATE.iter().filter(|rule| !all || rule.class.always_left_out()).collect();
         let state = rules.iter().map(|rule| glob(rule.pattern));
@@ -38,6 +43,8 @@ impl Policy {
             state: set(&state.collect::<Result<Vec<_>>>()?)?,
             workspace: set(&workspace.collect::<Result<Vec<_>>>()?)?,
             exclude: set(&patterns)?,
+            include: set(&included)?,
+            including: include.to_vec(),
             used: RefCell::new(vec![false; patterns.len()]),
             rules,
             patterns,
@@ -45,14 +52,43 @@ impl Policy {
         })
     }
 
-    /// The reason to leave something out, by the table.
+    /// The reason to leave something out, by the table and what the user keeps of it.
     pub(crate) fn leaves_out(&self, role: Role, path: &ArchivePath) -> Option<String> {
-        let name = Candidate::from_bytes(path.as_bytes());
-        let found = match role {
+        if self.including.is_empty() {
+            return self.rule(role, path).map(ToString::to_string);
+        }
+        // A directory may have been entered only for what the user keeps of it.
+        let above: Vec<ArchivePath> =
+            std::iter::successors(Some(path.clone()), ArchivePath::parent).collect();
+        let mut rules: Vec<_> = above.iter().filter_map(|path| self.rule(role, path)).collect();
+        // The sort is stable: what can never be kept comes last, else what is nearest to the root.
+        rules.sort_by_key(|rule| rule.class.always_left_out());
+        let found = rules.last()?;
+        let kept = above.iter().any(|path| self.include.is_match_candidate(&candidate(path)));
+        // Locks and what names running processes would do harm.
+        (found.class.always_left_out() || !kept).then(|| found.to_string())
+    }
+
+    /// Whether something that the user keeps may lie in a directory that is left out.
+    pub(crate) fn keeps_of(&self, directory: &ArchivePath) -> bool {
+        let name = directory.as_bytes();
+        let below = |one: &[u8], other: &[u8]| {
+            one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        self.including.iter().any(|pattern| {
+            let fixed = fixed_part(pattern);
+            // Further directories may stand between that and what the pattern ends with.
+            let deep = pattern[fixed.len()..].trim_matches('/').contains('/');
+            below(fixed.as_bytes(), name) || (deep && (fixed.is_empty() || below(name, fixed.as_bytes())))
+        })
+    }
+
+    fn rule(&self, role: Role, path: &ArchivePath) -> Option<&'static Rule> {
+        let name = candidate(path);
+        Some(match role {
             Role::State => self.rules[*self.state.matches_candidate(&name).first()?],
             Role::Workspace => &WORKSPACE[*self.workspace.matches_candidate(&name).first()?],
-        };
-        Some(found.to_string())
+        })
     }
 
     /// The user's pattern that leaves something out.
@@ -163,6 +199,18 @@ const WORKSPACE: &[Rule] = &[
     rule("workspace/*/**/.*.ocbak-restore-*",                 Class::Temporary, "left over from a restore"),
 ];
 
+fn candidate(path: &ArchivePath) -> Candidate<'_> {
+    Candidate::from_bytes(path.as_bytes())
+}
+
+/// The whole components that a pattern begins with and that mean themselves.
+fn fixed_part(pattern: &str) -> &str {
+    match pattern.find(['*', '?', '[', '{', '\\']) {
+        Some(at) => pattern[..at].rsplit_once('/').map_or("", |(fixed, _)| fixed),
+        None => pattern.trim_end_matches('/'),
+    }
+}
+
 /// A pattern against whole names: `*` stays within a component, `**` does not.
 fn glob(text: &str) -> Result<Glob> {
     GlobBuilder::new(text)
@@ -219,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_is_not_worth_keeping_is_left_out() {
-        let policy = Policy::new(&[], false).unwrap();
+        let policy = Policy::new(&[], &[], false).unwrap();
         for (path, expected) in LEFT_OUT {
             let found = class(&policy, Role::State, path);
             assert_eq!(found.as_deref(), Some(expected), "{path}");
@@ -232,7 +280,7 @@ mod tests {
 
     #[test]
     fn all_keeps_everything_but_what_misleads() {
-        let policy = Policy::new(&[], true).unwrap();
+        let policy = Policy::new(&[], &[], true).unwrap();
         for (path, class_of) in LEFT_OUT {
             let expected = matches!(class_of, "volatile" | "lock").then_some(class_of);
             let found = class(&policy, Role::State, path);
@@ -243,7 +291,7 @@ mod tests {
 
     #[test]
     fn what_is_precious_is_kept() {
-        let policy = Policy::new(&[], false).unwrap();
+        let policy = Policy::new(&[], &[], false).unwrap();
         for path in [
             "state",
             "state/openclaw.json",
@@ -280,17 +328,36 @@ mod tests {
     #[test]
     fn patterns_of_the_user_match_whole_names() {
         let patterns = ["workspace/*/*.iso".to_owned(), "state/logs".to_owned()];
-        let policy = Policy::new(&patterns, true).unwrap();
+        let policy = Policy::new(&patterns, &[], true).unwrap();
         let excluded = |path: &[u8]| policy.excluded(&ArchivePath::parse(path).unwrap());
         assert_eq!(excluded(b"workspace/a/\xff.iso").as_deref(), Some("excluded by `workspace/*/*.iso`"));
         assert!(excluded(b"state/logs").is_some());
         assert!(excluded(b"workspace/a/b/x.iso").is_none());
         assert!(excluded(b"state/x/state/logs").is_none());
         assert_eq!(policy.idle(), [""; 0]);
-        let idle = Policy::new(&patterns, true).unwrap();
+        let idle = Policy::new(&patterns, &[], true).unwrap();
         assert!(idle.excluded(&ArchivePath::parse(b"state/x").unwrap()).is_none());
         assert_eq!(idle.idle(), ["workspace/*/*.iso", "state/logs"]);
-        let bad = Policy::new(&["a[".to_owned()], false).unwrap_err();
+        let bad = Policy::new(&["a[".to_owned()], &[], false).unwrap_err();
         assert_eq!(bad.kind(), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn what_the_user_keeps_wins_over_the_table_but_for_locks() {
+        let keep = ["state/cache/a/*.js".to_owned(), "state/tmp".to_owned()];
+        let policy = Policy::new(&[], &keep, false).unwrap();
+        let directory = |path: &str| policy.keeps_of(&ArchivePath::parse(path.as_bytes()).unwrap());
+        assert!(directory("state/cache") && directory("state/cache/a") && directory("state"));
+        let deep = Policy::new(&[], &["state/cache/*/b/x".to_owned()], false).unwrap();
+        assert!(deep.keeps_of(&ArchivePath::parse(b"state/cache/a/b").unwrap()));
+        assert!(!directory("state/cache/b") && !directory("state/plugin-skills") && !directory("state/cach"));
+        let left_out = |path: &str| class(&policy, Role::State, path);
+        assert_eq!(left_out("state/cache/a/x.js"), None);
+        assert_eq!(left_out("state/cache/a/x.css").as_deref(), Some("regenerable"));
+        assert_eq!(left_out("state/cache/x.js").as_deref(), Some("regenerable"));
+        assert_eq!(left_out("state/tmp/captures/x"), None);
+        assert_eq!(left_out("state/tmp/openclaw-0/gateway.0.lock").as_deref(), Some("volatile"));
+        assert_eq!(left_out("state/tmp/openclaw-0/gateway.state.lock.sqlite").as_deref(), Some("lock"));
+        assert_eq!(left_out("state/openclaw.json"), None);
     }
 }

@@ -269,3 +269,24 @@ fn profiles_are_listed_where_none_is_chosen_or_another() {
         .stdout_has("profile: a\n")
         .success();
 }
+
+#[test]
+fn patterns_come_from_files_and_some_keep_what_is_made_again() {
+    let test = Test::installed()
+        .write("state/cache/a.js", "a")
+        .write("state/cache/b.css", "b")
+        .write("patterns.txt", "# fake\n\n  state/credentials/**\nworkspace/main/notes\n")
+        .args(SEALED)
+        .args(["-q", "--exclude-from", "patterns.txt", "--include", "state/cache/*.js", "-o", "box.ocbak"])
+        .success();
+    let (test, stdout) = test.args(["list", "box.ocbak", "-i", "private.txt"]).run(0);
+    let names = String::from_utf8(stdout).unwrap();
+    assert!(names.contains("state/cache/a.js\n"), "{names}");
+    for absent in ["b.css", "creds.json", "notes"] {
+        assert!(!names.contains(absent), "{names}");
+    }
+    test.args(SEALED)
+        .args(["--exclude-from", "none.txt", "-o", "b.ocbak"])
+        .stderr_has("error: cannot read `none.txt`\n")
+        .ends_with(1);
+}
