@@ -11,7 +11,7 @@ const LAYERS: [&str; 12] = [
 
 /// Dependencies that only some modules may name.
 const NAMED_BY: [(&str, &[&str]); 3] =
-    [("age", &["/crypto/"]), ("rusqlite", &["/capture/", "/openclaw/relocate/"]), ("clap", &["/cli/"])];
+    [("age", &["/crypto/"]), ("rusqlite", &["/capture/", "/openclaw/"]), ("clap", &["/cli/"])];
 
 #[test]
 fn modules_name_only_earlier_layers() {
