@@ -61,6 +61,8 @@ pub(crate) enum Failure {
     BadPassphrase { place: String, what: &'static str },
     /// The passphrase from this place is too short to protect anything.
     ShortPassphrase { place: String, least: usize },
+    /// A passphrase for a new archive that nobody could type at a prompt.
+    UntypablePassphrase { place: String },
     /// The two passphrases typed differ.
     Mismatch,
     /// An archive would be written to a terminal.
@@ -164,6 +166,9 @@ impl fmt::Display for Failure {
             Self::EmptyPassphrase { place } => write!(f, "the passphrase from {place} is empty"),
             Self::BadPassphrase { place, what } => {
                 write!(f, "the passphrase from {place} {what}")
+            }
+            Self::UntypablePassphrase { place } => {
+                write!(f, "the passphrase from {place} has a control character")
             }
             Self::ShortPassphrase { place, least } => {
                 write!(f, "the passphrase from {place} is too short: fewer than {least} characters")

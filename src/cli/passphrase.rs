@@ -96,6 +96,9 @@ impl Secret {
         if self.text.chars().count() < LEAST {
             return Err(Failure::ShortPassphrase { place: self.place, least: LEAST });
         }
+        if self.text.chars().any(char::is_control) {
+            return Err(Failure::UntypablePassphrase { place: self.place });
+        }
         Ok(self)
     }
 

@@ -54,6 +54,20 @@ fn empty_passphrases_are_refused_and_their_place_named() {
 }
 
 #[test]
+fn passphrases_that_nobody_can_type_are_refused_for_new_archives() {
+    for odd in ["a passphrase\0with NUL\n", "a passphrase\rwith CR\n"] {
+        Test::installed()
+            .write("odd.txt", odd)
+            .args(["create", "--state-dir", "state", "-o", "box.ocbak", "--passphrase-file", "odd.txt"])
+            .stderr(
+                "error: the passphrase from `odd.txt` has a control character\n\
+                 hint: other programs could not open the archive: take one that can be typed\n",
+            )
+            .ends_with(1);
+    }
+}
+
+#[test]
 fn short_passphrases_are_refused_for_new_archives() {
     Test::installed()
         .write("short.txt", "elf letters\n")

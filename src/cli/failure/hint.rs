@@ -36,6 +36,9 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
              `--to DIR`"
         }
         Failure::EmptyPassphrase { .. } => "a passphrase is the first line, without its newline",
+        Failure::UntypablePassphrase { .. } => {
+            "other programs could not open the archive: take one that can be typed"
+        }
         Failure::ShortPassphrase { .. } => "an empty answer at the prompt makes a strong one of ten words",
         Failure::ArchiveToTerminal => "redirect it (`> FILE`), or name a file with `--output FILE`",
         Failure::InsideSource { .. } => {
