@@ -241,6 +241,9 @@ impl Resolver<'_> {
     }
 }
 
+/// What the names of old trees have that a restore kept.
+const KEPT: &[u8] = b".before-restore-";
+
 /// Directories of the state directory that are workspaces by their name.
 fn unclaimed(place: &Place<'_>) -> Vec<PathBuf> {
     let entries = fs::read_dir(place.state_dir).into_iter().flatten();
@@ -248,7 +251,10 @@ fn unclaimed(place: &Place<'_>) -> Vec<PathBuf> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
-            (name == b"workspace" || name.starts_with(b"workspace-")) && path.is_dir()
+            // Old trees that a restore kept have such names too.
+            let kept = name.windows(KEPT.len()).any(|part| part == KEPT);
+            let workspace = name == b"workspace" || name.starts_with(b"workspace-");
+            workspace && !kept && path.is_dir()
         })
         .collect();
     paths.sort();

@@ -107,6 +107,7 @@ fn workspaces_in_the_state_directory_need_no_entry() {
     let test = Test::new(&[
         ".openclaw/workspace",
         ".openclaw/workspace-old",
+        ".openclaw/workspace-old.before-restore-20261122T054858Z",
         ".openclaw/workspace-ops",
         ".openclaw/workspace-My Copy",
         "ws",
