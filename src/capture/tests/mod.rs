@@ -241,11 +241,11 @@ fn path(name: &str) -> ArchivePath {
 /// change of facts: for root, SQLite sets the owner of side files, to what it is.)
 fn fingerprint(root: &Path) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut todo = vec![root.to_owned()];
-    while let Some(path) = todo.pop() {
+    let mut unseen = vec![root.to_owned()];
+    while let Some(path) = unseen.pop() {
         let facts = fs::symlink_metadata(&path).unwrap();
         let content = if facts.is_dir() {
-            todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            unseen.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             Vec::new()
         } else {
             fs::read(&path).unwrap_or_default()
