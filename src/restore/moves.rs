@@ -47,11 +47,7 @@ impl<'a> Moves<'a> {
         to: &Rc<Directory>,
         to_place: &ArchivePath,
     ) -> Result<()> {
-        let source = from.walk(place.parent().as_ref())?;
-        let target = to.walk(to_place.parent().as_ref())?;
-        source.rename(place.file_name(), &target, to_place.file_name())?;
-        self.renamed(from, place, to, to_place);
-        Ok(())
+        self.rename_by(from, place, to, to_place, Directory::rename)
     }
 
     /// Moves a directory to a name that is free or an empty directory.
@@ -62,9 +58,20 @@ impl<'a> Moves<'a> {
         to: &Rc<Directory>,
         to_place: &ArchivePath,
     ) -> Result<()> {
+        self.rename_by(from, place, to, to_place, Directory::rename_over_empty)
+    }
+
+    fn rename_by(
+        &mut self,
+        from: &Rc<Directory>,
+        place: &ArchivePath,
+        to: &Rc<Directory>,
+        to_place: &ArchivePath,
+        how: fn(&Directory, &[u8], &Directory, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let source = from.walk(place.parent().as_ref())?;
         let target = to.walk(to_place.parent().as_ref())?;
-        source.rename_over_empty(place.file_name(), &target, to_place.file_name())?;
+        how(&source, place.file_name(), &target, to_place.file_name())?;
         self.renamed(from, place, to, to_place);
         Ok(())
     }
