@@ -55,5 +55,6 @@ pub use openclaw::{AgentDir, Environment, Holder, Installation, Location, Search
 pub use path::{ArchivePath, sanitize};
 pub use payload::stream::PayloadStream;
 pub use restore::{
-    Adaptation, Owner, Plan, PlannedRoot, Restored, Rewritten, Selection, Target, extract, restore,
+    Adaptation, Owner, PastRestore, Plan, PlannedRoot, Restored, Rewritten, Selection, TakenBack, Target,
+    extract, restore,
 };

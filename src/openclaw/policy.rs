@@ -184,6 +184,7 @@ const STATE: &[Rule] = &[
     rule("state/worktrees",                                   Class::Regenerable, "checkouts that OpenClaw makes from their repository"),
     rule("state/{sandbox,sandboxes}",                         Class::Regenerable, "copies that OpenClaw makes for sandboxes"),
     rule("{state,agent}/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
+    rule("{state,agent}/**/{,*}.before-undo-????????T??????Z*",    Class::Temporary, "a restored tree that was undone"),
     rule("{state,agent}/**/.*.ocbak-restore-*",               Class::Temporary, "left over from a restore"),
     rule("{state,agent}/**/ocbak-scratch-*",                  Class::Temporary, "copies that a backup works on"),
     rule("state/tmp",                                         Class::Temporary, "OpenClaw's temporary files"),
@@ -195,6 +196,7 @@ const STATE: &[Rule] = &[
 const WORKSPACE: &[Rule] = &[
     rule("workspace/*/**/node_modules",                       Class::Regenerable, "installed again by a package manager"),
     rule("workspace/*/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
+    rule("workspace/*/**/{,*}.before-undo-????????T??????Z*",    Class::Temporary, "a restored tree that was undone"),
     rule("workspace/*/**/ocbak-scratch-*",                    Class::Temporary, "copies that a backup works on"),
     rule("workspace/*/**/.*.ocbak-restore-*",                 Class::Temporary, "left over from a restore"),
 ];
@@ -242,9 +244,11 @@ mod tests {
         Some(reason.split(':').next().unwrap().to_owned())
     }
 
-    const LEFT_OUT: [(&str, &str); 20] = [
+    const LEFT_OUT: [(&str, &str); 22] = [
         ("state/workspace.before-restore-20261122T054858Z", "temporary"),
         ("state/.before-restore-20261122T054858Z", "temporary"),
+        ("state/.before-restore-20261122T054858Z.journal", "temporary"),
+        ("state/workspace.before-undo-20261122T054858Z", "temporary"),
         ("state/.workspace.ocbak-restore-0123456789abcdef", "temporary"),
         ("state/cache", "regenerable"),
         ("state/plugin-skills", "regenerable"),

@@ -241,8 +241,8 @@ impl Resolver<'_> {
     }
 }
 
-/// What the names of old trees have that a restore kept.
-const KEPT: &[u8] = b".before-restore-";
+/// What the names of trees have that a restore, or its undoing, kept.
+const KEPT: [&[u8]; 2] = [b".before-restore-", b".before-undo-"];
 
 /// Directories of the state directory that are workspaces by their name.
 fn unclaimed(place: &Place<'_>) -> Vec<PathBuf> {
@@ -252,7 +252,7 @@ fn unclaimed(place: &Place<'_>) -> Vec<PathBuf> {
         .filter(|path| {
             let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
             // Old trees that a restore kept have such names too.
-            let kept = name.windows(KEPT.len()).any(|part| part == KEPT);
+            let kept = KEPT.iter().any(|mark| name.windows(mark.len()).any(|part| part == *mark));
             let workspace = name == b"workspace" || name.starts_with(b"workspace-");
             workspace && !kept && path.is_dir()
         })

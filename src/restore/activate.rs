@@ -11,37 +11,100 @@ use crate::error::{Error, Result};
 use crate::format::entry::Mtime;
 use crate::path::ArchivePath;
 
-use super::layout::{Manner, Tree};
+use super::Restored;
+use super::journal::{Bytes, Journal, Place, Record};
+use super::keep::Keep;
+use super::layout::{Layout, Manner, Tree};
 use super::locate::shown;
-use super::moves::{Keep, Moves};
+use super::moves::{Held, Moves};
 use super::stage::{Directory, Facts, Stage, is_directory, is_same};
 
-/// Makes the stage of a tree: beside its target, so that one rename puts it there; inside
-/// where the target is a mount point or the directory around it is not ours to write.
-pub(super) fn prepare(tree: &Tree, ground: &mut Moves<'_>) -> Result<Stage> {
-    let target = &tree.target;
-    let inside = || Stage::create(Rc::new(Directory::open(target)?), target);
+/// Begins the journal of a restore, where a later run for the same place finds it.
+pub(super) fn begin(layout: &Layout, stamp: &str, ground: &mut Moves<'_>) -> Result<Journal> {
+    let place = &layout.place;
+    // The directory around what is added to may be anybody's.
+    let inside = layout.trees.iter().any(|tree| tree.manner == Manner::Add);
+    beside_or_inside(place, inside, ground, |directory| {
+        let name = if directory.path() == *place { None } else { Some(last(place)?) };
+        let name = name.as_ref().map_or(&b""[..], ArchivePath::as_bytes);
+        let name = Keep::new(directory.clone(), name, stamp).free_name(Journal::SUFFIX)?;
+        Journal::create(directory, &name, stamp, layout.owner)
+    })
+}
+
+/// Makes the stage of a tree.
+pub(super) fn prepare(tree: &Tree, ground: &mut Moves<'_>, journal: &Journal) -> Result<Stage> {
+    beside_or_inside(&tree.target, tree.inside, ground, |parent| {
+        let name = Stage::free_name(&parent, &tree.target)?;
+        journal.note(&Record::Staged(Place::new(&parent, name.as_bytes())))?;
+        Stage::create(parent, name, &tree.target)
+    })
+}
+
+/// Makes something beside a target, from where one rename puts it there; inside where the
+/// target is a mount point or the directory around it is not ours to write.
+fn beside_or_inside<T>(
+    target: &Path,
+    inside: bool,
+    ground: &mut Moves<'_>,
+    make: impl Fn(Rc<Directory>) -> Result<T>,
+) -> Result<T> {
     let is_there = target.is_dir();
-    if is_there && (tree.inside || Directory::open(target)?.is_mount_point()?) {
-        return inside();
+    if is_there && (inside || Directory::open(target)?.is_mount_point()?) {
+        return make(Rc::new(Directory::open(target)?));
     }
     let around =
         target.parent().ok_or_else(|| Error::invalid(format!("`{}` cannot be replaced", shown(target))))?;
-    match ground.open_or_make(around).and_then(|parent| Stage::create(parent, target)) {
+    match ground.open_or_make(around).and_then(&make) {
         Err(Error::Io { source, .. })
             if is_there
                 && matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
         {
-            inside()
+            make(Rc::new(Directory::open(target)?))
         }
         outcome => outcome,
     }
 }
 
+/// Puts all finished stages into their places, and removes what is left of them.
+pub(super) fn all(
+    trees: &[Tree],
+    mut stages: Vec<Stage>,
+    roots: &[Option<Facts>],
+    stamp: &str,
+    mut moves: Moves<'_>,
+    journal: &Journal,
+) -> Result<Restored> {
+    let mut restored = Restored::default();
+    for ((tree, stage), root) in trees.iter().zip(&mut stages).zip(roots) {
+        moves.check()?;
+        restored.notes.append(&mut stage.take_notes());
+        restored.kept.extend(activate(tree, stage, *root, stamp, &mut moves)?);
+    }
+    for stage in &stages {
+        stage.parent.sync_file_system()?;
+    }
+    let kept = restored.kept.iter().map(|path| Bytes::of(path)).collect();
+    journal.append(&[Record::Done { kept }])?;
+    moves.commit();
+    for ((tree, stage), root) in trees.iter().zip(stages).zip(roots) {
+        let parent = stage.parent.clone();
+        // What is left of a stage that was emptied into its target goes now.
+        drop(stage);
+        if let (Manner::Swap, Some(root), true) = (tree.manner, root, parent.path() == tree.target) {
+            // Too late to fail: everything is in its place.
+            if let Err(error) = parent.set_mtime(root.mtime) {
+                restored.notes.push(error.to_string());
+            }
+        }
+    }
+    Ok(restored)
+}
+
 /// Puts a finished stage into its place; returns where the old tree is kept, if there was one.
 ///
 /// `root` is what the archive says of the directory itself.
-pub(super) fn activate(
+fn activate(
     tree: &Tree,
     stage: &Stage,
     root: Option<Facts>,
@@ -97,17 +160,16 @@ fn swap(
     moves: &mut Moves<'_>,
 ) -> Result<Option<PathBuf>> {
     let parent = &stage.parent;
+    let (new, live) = (Held::new(parent, &stage.name), Held::new(parent, name));
     let mut kept = None;
-    if let (Manner::Swap, Some(old)) = (tree.manner, parent.look(name.as_bytes())?) {
-        let keep = Keep::new(parent.clone(), name.as_bytes(), stamp);
-        let kept_name = keep.free_name()?;
-        moves.rename(parent, name, parent, &kept_name)?;
-        kept = Some((kept_name, is_directory(&old)));
-    }
-    if tree.manner == Manner::New {
-        moves.rename_over_empty(parent, &stage.name, parent, name)?;
-    } else {
-        moves.rename(parent, &stage.name, parent, name)?;
+    match (tree.manner, parent.look(name.as_bytes())?) {
+        (Manner::Swap, Some(old)) => {
+            let kept_name = Keep::new(parent.clone(), name.as_bytes(), stamp).free_name(b"")?;
+            moves.replace(&new, &live, &Held::new(parent, &kept_name))?;
+            kept = Some((kept_name, is_directory(&old)));
+        }
+        (Manner::New, _) => moves.rename_over_empty(&new, &live)?,
+        _ => moves.rename(&new, &live)?,
     }
     // Where others may write around the target, the name could have been given to a tree of theirs.
     let now = parent.look(name.as_bytes())?;
@@ -120,8 +182,9 @@ fn swap(
     }
     if let Some((kept_name, true)) = &kept {
         let old = Rc::new(parent.enter(kept_name.as_bytes())?);
+        let new = Rc::new(parent.enter(name.as_bytes())?);
         for place in &tree.staying {
-            stay(&old, &stage.root, place, moves)?;
+            stay(&old, &new, place, moves)?;
         }
     }
     Ok(kept.map(|(name, _)| parent.path_of(&name)))
@@ -140,7 +203,7 @@ fn clear(tree: &Tree, stage: &Stage, keep: &mut Keep, moves: &mut Moves<'_>) -> 
             || name.as_bytes() == b"lost+found";
         if !stays {
             let old = keep.make(moves)?;
-            moves.rename(live, &name, &old, &name)?;
+            moves.rename(&Held::new(live, &name), &Held::new(&old, &name))?;
         }
     }
     Ok(())
@@ -154,10 +217,11 @@ fn stay(old: &Rc<Directory>, new: &Rc<Directory>, place: &ArchivePath, moves: &m
     moves.make_parents(new, place)?;
     let above = new.walk(place.parent().as_ref())?;
     let mtime: Mtime = above.mtime()?;
+    let (from, to) = (Held::new(old, place), Held::new(new, place));
     match new.look_below(place)? {
-        None => moves.rename(old, place, new, place)?,
+        None => moves.rename(&from, &to)?,
         Some(there) if is_directory(&there) && is_directory(&live) => {
-            moves.rename_over_empty(old, place, new, place)?;
+            moves.rename_over_empty(&from, &to)?;
         }
         // A link to it, or the file under another root: the archive's own is the one wanted.
         Some(_) => {}

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Skipped, Source};
 use crate::path::ArchivePath;
@@ -42,7 +44,8 @@ impl Tree {
 }
 
 /// How a tree gets into its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Manner {
     /// As a directory that was not there, or was empty.
     New,
@@ -72,6 +75,10 @@ pub(super) struct Layout {
     pub(super) migration: Option<Migration>,
     /// Whom everything shall belong to.
     pub(super) owner: Option<Owner>,
+    /// What the journal stands beside.
+    pub(super) place: PathBuf,
+    /// Whether what is replaced can be put back later.
+    pub(super) lasting: bool,
     places: Vec<Vec<Option<Placed>>>,
 }
 
@@ -121,6 +128,7 @@ impl Layout {
                 }
             }
         }
+        let place = trees.first().map(|tree| tree.target.clone()).unwrap_or_default();
         let mut layout = Self {
             trees,
             picks,
@@ -128,6 +136,8 @@ impl Layout {
             directories: Vec::new(),
             migration: None,
             owner: None,
+            place,
+            lasting: false,
             places: roots,
         };
         layout.check(contents, items)?;

@@ -5,11 +5,14 @@ mod activate;
 mod extract;
 mod feed;
 mod fill;
+mod journal;
+mod keep;
 mod layout;
 mod locate;
 mod migrate;
 mod moves;
 mod names;
+mod past;
 mod place;
 mod plan;
 mod select;
@@ -19,23 +22,26 @@ mod stage;
 mod tests;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
 use crate::archive::Archive;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::entry::Node;
 use crate::format::index::Index;
 use crate::observer::Observer;
 
 pub use extract::extract;
 pub use migrate::{Adaptation, Owner, Rewritten};
+pub use past::{PastRestore, TakenBack};
 pub use plan::{Plan, PlannedRoot, Target};
 pub use select::Selection;
 
 use feed::{Chosen, Feed, Whole};
 use fill::{Filling, Totals};
-use layout::{Contents, Layout, Manner};
+use journal::{Record, StagedTree};
+use layout::{Contents, Layout};
 use moves::Moves;
 use stage::Facts;
 
@@ -103,43 +109,57 @@ fn run<'f>(
     observer: &dyn Observer,
     feeds: impl FnMut(usize) -> Result<Box<dyn Feed + 'f>>,
 ) -> Result<Restored> {
-    // Dropped in reverse: renames are taken back into the stages, the stages removed, and
-    // then the directories that were made for them.
-    let mut ground = Moves::new(observer, layout.owner);
+    settle(layout)?;
+    // Dropped in reverse: renames are taken back into the stages, the stages removed, then the
+    // directories that were made for them, the journal, and those made for it.
+    let mut foundation = Moves::new(observer, layout.owner, None);
+    let journal = Rc::new(activate::begin(layout, stamp, &mut foundation)?);
+    let mut ground = Moves::new(observer, layout.owner, Some(journal.clone()));
     let mut stages = Vec::new();
     for tree in &layout.trees {
-        stages.push(activate::prepare(tree, &mut ground)?);
+        stages.push(activate::prepare(tree, &mut ground, &journal)?);
     }
     let mut filling =
         Filling { contents, layout, observer, stages, current: 0, rewritten: Rewritten::default() };
     let Totals { entries, bytes } = filling.fill(feeds)?;
-    let Filling { mut stages, rewritten, .. } = filling;
+    let Filling { stages, rewritten, .. } = filling;
     let roots = root_facts(contents, layout)?;
-    let mut restored = Restored { entries, bytes, rewritten, ..Restored::default() };
-    let mut moves = Moves::new(observer, layout.owner);
-    for ((tree, stage), root) in layout.trees.iter().zip(&mut stages).zip(&roots) {
-        observer.check()?;
-        restored.notes.append(&mut stage.take_notes());
-        let kept = activate::activate(tree, stage, *root, stamp, &mut moves)?;
-        restored.kept.extend(kept);
+    let mut ready = Vec::new();
+    for ((tree, stage), root) in layout.trees.iter().zip(&stages).zip(&roots) {
+        ready.push(StagedTree::new(tree, stage, *root)?);
     }
-    for stage in &stages {
-        stage.parent.sync_file_system()?;
+    journal.append(&[Record::Ready(ready)])?;
+    let moves = Moves::new(observer, layout.owner, Some(journal.clone()));
+    let mut restored = activate::all(&layout.trees, stages, &roots, stamp, moves, &journal)?;
+    if layout.lasting && !restored.kept.is_empty() {
+        journal.keep();
     }
-    moves.commit();
     ground.commit();
-    for ((tree, stage), root) in layout.trees.iter().zip(stages).zip(&roots) {
-        let parent = stage.parent.clone();
-        // What is left of a stage that was emptied into its target goes now.
-        drop(stage);
-        if let (Manner::Swap, Some(root), true) = (tree.manner, root, parent.path() == tree.target) {
-            // Too late to fail: everything is in its place.
-            if let Err(error) = parent.set_mtime(root.mtime) {
-                restored.notes.push(error.to_string());
-            }
-        }
-    }
+    foundation.commit();
+    restored.entries = entries;
+    restored.bytes = bytes;
+    restored.rewritten = rewritten;
     Ok(restored)
+}
+
+/// Removes what an interrupted run left of a directory that is to be made; refuses to replace
+/// an installation that is between two states.
+fn settle(layout: &Layout) -> Result<()> {
+    let earlier = match PastRestore::find(&layout.place) {
+        // Others may extract into the same directory.
+        Err(_) if !layout.lasting => return Ok(()),
+        outcome => outcome?,
+    };
+    for past in earlier.into_iter().filter(PastRestore::is_interrupted) {
+        if layout.lasting {
+            return Err(Error::invalid(format!(
+                "a restore to `{}` was interrupted and is neither finished nor taken back",
+                layout.place.display()
+            )));
+        }
+        past.take_back()?;
+    }
+    Ok(())
 }
 
 /// Finds what the archive says of the directories that are trees themselves.

@@ -1,17 +1,20 @@
-//! Renames that are taken back together.
+//! Renames that are taken back together, each written into the journal before it is done.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, Stat};
 
 use crate::error::{Error, Result};
 use crate::observer::Observer;
 use crate::path::ArchivePath;
 
-use super::locate::joined;
+use super::journal::{Bytes, Journal, Place, Record};
+use super::keep::Keep;
+use super::locate::{joined, shown};
 use super::migrate::Owner;
 use super::stage::{Directory, is_directory};
 
@@ -21,17 +24,37 @@ pub(super) struct Moves<'a> {
     observer: &'a dyn Observer,
     /// Whom directories that are made shall belong to.
     owner: Option<Owner>,
+    journal: Option<Rc<Journal>>,
+    /// Whether the file systems have been able to exchange two names so far.
+    exchanges: bool,
+}
+
+/// A name below a held directory.
+#[derive(Clone)]
+pub(super) struct Held {
+    directory: Rc<Directory>,
+    place: ArchivePath,
 }
 
 enum Step {
-    Renamed { from: Rc<Directory>, place: ArchivePath, to: Rc<Directory>, to_place: ArchivePath },
-    Made { directory: Rc<Directory>, place: ArchivePath },
+    Renamed { from: Held, to: Held },
+    Exchanged { new: Held, live: Held },
+    Made(Held),
     Mode { directory: Rc<Directory>, mode: Mode },
 }
 
 impl<'a> Moves<'a> {
-    pub(super) fn new(observer: &'a dyn Observer, owner: Option<Owner>) -> Self {
-        Self { done: Vec::new(), observer, owner }
+    pub(super) fn new(
+        observer: &'a dyn Observer,
+        owner: Option<Owner>,
+        journal: Option<Rc<Journal>>,
+    ) -> Self {
+        Self { done: Vec::new(), observer, owner, journal, exchanges: true }
+    }
+
+    /// Fails once the work shall stop.
+    pub(super) fn check(&self) -> Result<()> {
+        self.observer.check()
     }
 
     /// All is well: nothing will be taken back.
@@ -40,39 +63,59 @@ impl<'a> Moves<'a> {
     }
 
     /// Moves a name to a free one.
-    pub(super) fn rename(
-        &mut self,
-        from: &Rc<Directory>,
-        place: &ArchivePath,
-        to: &Rc<Directory>,
-        to_place: &ArchivePath,
-    ) -> Result<()> {
-        self.rename_by(from, place, to, to_place, Directory::rename)
+    pub(super) fn rename(&mut self, from: &Held, to: &Held) -> Result<()> {
+        self.intend(&[renamed(from, to)])?;
+        self.rename_by(from, to, Directory::rename)
     }
 
     /// Moves a directory to a name that is free or an empty directory.
-    pub(super) fn rename_over_empty(
-        &mut self,
-        from: &Rc<Directory>,
-        place: &ArchivePath,
-        to: &Rc<Directory>,
-        to_place: &ArchivePath,
-    ) -> Result<()> {
-        self.rename_by(from, place, to, to_place, Directory::rename_over_empty)
+    pub(super) fn rename_over_empty(&mut self, from: &Held, to: &Held) -> Result<()> {
+        self.intend(&[renamed(from, to)])?;
+        self.rename_by(from, to, Directory::rename_over_empty)
+    }
+
+    /// Puts `new` in the place of `live`, which becomes `kept`: in one step where that is possible.
+    pub(super) fn replace(&mut self, new: &Held, live: &Held, kept: &Held) -> Result<()> {
+        self.make_changes(&[Change::Replaced { new: new.clone(), live: live.clone(), kept: kept.clone() }])
+    }
+
+    fn replacement(&self, new: &Held, live: &Held, kept: &Held) -> Result<Vec<Record>> {
+        if !self.exchanges {
+            // Each in its own turn: what is to be moved to a name that is not free yet cannot be
+            // told from what was moved.
+            return Ok(Vec::new());
+        }
+        let inode = new.look()?.map_or(0, |stat| stat.st_ino);
+        let exchanged = Record::Exchanged { new: new.written(), live: live.written(), inode };
+        Ok(vec![exchanged, renamed(new, kept)])
+    }
+
+    /// Does what [`Self::replacement`] told.
+    fn carry_out(&mut self, new: &Held, live: &Held, kept: &Held) -> Result<()> {
+        if self.exchanges {
+            let (from, to) = (new.above()?, live.above()?);
+            self.exchanges = from.exchange(new.place.file_name(), &to, live.place.file_name())?;
+            if self.exchanges {
+                self.done.push(Step::Exchanged { new: new.clone(), live: live.clone() });
+                return self.rename_by(new, kept, Directory::rename);
+            }
+        }
+        self.rename(live, kept)?;
+        self.rename(new, live)
+    }
+
+    fn intend(&self, records: &[Record]) -> Result<()> {
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.append(records))
     }
 
     fn rename_by(
         &mut self,
-        from: &Rc<Directory>,
-        place: &ArchivePath,
-        to: &Rc<Directory>,
-        to_place: &ArchivePath,
+        from: &Held,
+        to: &Held,
         how: fn(&Directory, &[u8], &Directory, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let source = from.walk(place.parent().as_ref())?;
-        let target = to.walk(to_place.parent().as_ref())?;
-        how(&source, place.file_name(), &target, to_place.file_name())?;
-        self.renamed(from, place, to, to_place);
+        how(&from.above()?, from.place.file_name(), &to.above()?, to.place.file_name())?;
+        self.done.push(Step::Renamed { from: from.clone(), to: to.clone() });
         Ok(())
     }
 
@@ -85,11 +128,10 @@ impl<'a> Moves<'a> {
         let mut so_far = None;
         for name in above.components() {
             so_far = joined(so_far.as_ref(), name)?;
-            let (next, made) = directory.enter_or_make(name)?;
-            if let (true, Some(place)) = (made, &so_far) {
-                self.made(root, place)?;
+            if let (None, Some(place)) = (directory.look(name)?, &so_far) {
+                self.make(&Held::new(root, place))?;
             }
-            directory = next;
+            directory = directory.enter(name)?;
         }
         Ok(())
     }
@@ -105,14 +147,15 @@ impl<'a> Moves<'a> {
         };
         let parent = self.open_or_make(parent)?;
         let name = ArchivePath::parse(name.as_encoded_bytes())?;
-        parent.make(name.as_bytes())?;
-        self.made(&parent, &name)?;
+        self.make(&Held::new(&parent, &name))?;
         parent.enter(name.as_bytes()).map(Rc::new)
     }
 
     /// Sets the mode of a live directory.
     pub(super) fn set_mode(&mut self, directory: &Rc<Directory>, mode: Mode) -> Result<()> {
         let before = directory.mode()?;
+        let raw = before.as_raw_mode();
+        self.intend(&[Record::Mode { directory: Bytes::of(directory.place()), before: raw }])?;
         directory.set_mode(mode)?;
         self.done.push(Step::Mode { directory: directory.clone(), mode: before });
         Ok(())
@@ -133,11 +176,11 @@ impl<'a> Moves<'a> {
             self.observer.check()?;
             let staged_here = staged.walk(at.as_ref())?;
             let live_here = live.walk(at.as_ref())?;
+            let mut added = Vec::new();
+            let mut replaced = Vec::new();
+            let mut stale = BTreeSet::new();
             for name in staged_here.names()? {
-                let Some(place) = joined(at.as_ref(), &name)? else {
-                    continue;
-                };
-                let Some(new) = staged_here.look(&name)? else {
+                let (Some(place), Some(new)) = (joined(at.as_ref(), &name)?, staged_here.look(&name)?) else {
                     continue;
                 };
                 let old = live_here.look(&name)?;
@@ -145,49 +188,71 @@ impl<'a> Moves<'a> {
                     rest.push(Some(place));
                     continue;
                 }
-                if old.is_some() {
-                    self.put_away(live, &place, keep.as_deref_mut())?;
-                }
                 for side in stale_side_files(&staged_here, &live_here, &name)? {
-                    let Some(side) = joined(at.as_ref(), &side)? else {
-                        continue;
-                    };
-                    self.put_away(live, &side, keep.as_deref_mut())?;
+                    stale.extend(joined(at.as_ref(), &side)?);
                 }
-                self.rename(staged, &place, live, &place)?;
+                if old.is_some() { replaced.push(place) } else { added.push(place) }
+            }
+            // What is put away first lies in the same directory as the others.
+            let kept = match (stale.first().or(replaced.first()), keep.as_deref_mut()) {
+                (None, _) => None,
+                (Some(place), None) => return Err(Error::AlreadyExists { path: live.path_of(place) }),
+                (Some(place), Some(keep)) => {
+                    let kept = keep.make(self)?;
+                    self.make_parents(&kept, place)?;
+                    Some(kept)
+                }
+            };
+            let mut changes = Vec::new();
+            if let Some(kept) = &kept {
+                let away =
+                    stale.iter().map(|place| Change::Moved(Held::new(live, place), Held::new(kept, place)));
+                changes.extend(away);
+                let replace = |place| {
+                    let new = Held::new(staged, place);
+                    Change::Replaced { new, live: Held::new(live, place), kept: Held::new(kept, place) }
+                };
+                changes.extend(replaced.iter().map(replace));
+            }
+            let add = |place| Change::Moved(Held::new(staged, place), Held::new(live, place));
+            changes.extend(added.iter().map(add));
+            self.make_changes(&changes)?;
+        }
+        Ok(())
+    }
+
+    /// Makes changes that do not depend on each other, written down together.
+    fn make_changes(&mut self, changes: &[Change]) -> Result<()> {
+        let mut intentions = Vec::new();
+        for change in changes {
+            match change {
+                Change::Moved(from, to) => intentions.push(renamed(from, to)),
+                Change::Replaced { new, live, kept } => {
+                    intentions.append(&mut self.replacement(new, live, kept)?);
+                }
+            }
+        }
+        if !intentions.is_empty() {
+            self.intend(&intentions)?;
+        }
+        for change in changes {
+            match change {
+                Change::Moved(from, to) => self.rename_by(from, to, Directory::rename)?,
+                Change::Replaced { new, live, kept } => self.carry_out(new, live, kept)?,
             }
         }
         Ok(())
     }
 
-    fn put_away(&mut self, live: &Rc<Directory>, place: &ArchivePath, keep: Option<&mut Keep>) -> Result<()> {
-        let Some(keep) = keep else {
-            return Err(Error::AlreadyExists { path: live.path_of(place) });
-        };
-        let kept = keep.make(self)?;
-        self.make_parents(&kept, place)?;
-        self.rename(live, place, &kept, place)
-    }
-
-    fn renamed(
-        &mut self,
-        from: &Rc<Directory>,
-        place: &ArchivePath,
-        to: &Rc<Directory>,
-        to_place: &ArchivePath,
-    ) {
-        self.done.push(Step::Renamed {
-            from: from.clone(),
-            place: place.clone(),
-            to: to.clone(),
-            to_place: to_place.clone(),
-        });
-    }
-
-    fn made(&mut self, directory: &Rc<Directory>, place: &ArchivePath) -> Result<()> {
-        self.done.push(Step::Made { directory: directory.clone(), place: place.clone() });
-        self.owner
-            .map_or(Ok(()), |owner| directory.walk(place.parent().as_ref())?.give(place.file_name(), owner))
+    /// Makes a directory, which must not exist.
+    pub(super) fn make(&mut self, held: &Held) -> Result<()> {
+        if let Some(journal) = &self.journal {
+            journal.note(&Record::Made(held.written()))?;
+        }
+        let above = held.above()?;
+        above.make(held.place.file_name())?;
+        self.done.push(Step::Made(held.clone()));
+        self.owner.map_or(Ok(()), |owner| above.give(held.place.file_name(), owner))
     }
 }
 
@@ -195,79 +260,64 @@ impl Drop for Moves<'_> {
     fn drop(&mut self) {
         while let Some(step) = self.done.pop() {
             if let Err(error) = step.take_back() {
+                if let Some(journal) = &self.journal {
+                    journal.keep();
+                }
                 self.observer.warn(&format!("could not be taken back: {error}"));
             }
         }
     }
 }
 
+enum Change {
+    Moved(Held, Held),
+    Replaced { new: Held, live: Held, kept: Held },
+}
+
 impl Step {
     fn take_back(&self) -> Result<()> {
         match self {
-            Self::Renamed { from, place, to, to_place } => to.walk(to_place.parent().as_ref())?.rename(
-                to_place.file_name(),
-                &from.walk(place.parent().as_ref())?,
-                place.file_name(),
-            ),
-            Self::Made { directory, place } => {
-                directory.walk(place.parent().as_ref())?.remove(place.file_name())
+            Self::Renamed { from, to } => {
+                to.above()?.rename(to.place.file_name(), &from.above()?, from.place.file_name())
             }
+            Self::Exchanged { new, live } => {
+                let exchanged =
+                    live.above()?.exchange(live.place.file_name(), &new.above()?, new.place.file_name())?;
+                if exchanged {
+                    return Ok(());
+                }
+                Err(Error::invalid(format!("`{}` cannot be exchanged again", shown(&live.path()))))
+            }
+            Self::Made(held) => held.above()?.remove(held.place.file_name()),
             Self::Mode { directory, mode } => directory.set_mode(*mode),
         }
     }
 }
 
-/// Where replaced names are kept: a directory made when the first comes.
-pub(super) struct Keep {
-    home: Rc<Directory>,
-    base: Vec<u8>,
-    made: Option<(Rc<Directory>, ArchivePath)>,
+impl Held {
+    pub(super) fn new(directory: &Rc<Directory>, place: &ArchivePath) -> Self {
+        Self { directory: directory.clone(), place: place.clone() }
+    }
+
+    fn above(&self) -> Result<Directory> {
+        self.directory.walk(self.place.parent().as_ref())
+    }
+
+    fn look(&self) -> Result<Option<Stat>> {
+        self.above()?.look(self.place.file_name())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path_of(&self.place)
+    }
+
+    fn written(&self) -> Place {
+        Place::new(&self.directory, self.place.as_bytes())
+    }
 }
 
-impl Keep {
-    /// How the name begins where the directory lies inside the live one.
-    pub(super) const INSIDE: &[u8] = b".before-restore-";
-
-    /// Will be `<name>.before-restore-<stamp>` in `home`.
-    pub(super) fn new(home: Rc<Directory>, name: &[u8], stamp: &str) -> Self {
-        // Leaves room for the rest in a name of 255 bytes.
-        let name = &name[..name.len().min(200)];
-        Self { home, base: [name, Self::INSIDE, stamp.as_bytes()].concat(), made: None }
-    }
-
-    /// Returns the first name of its kind that is free.
-    pub(super) fn free_name(&self) -> Result<ArchivePath> {
-        let mut name = self.base.clone();
-        let mut number = 1_u32;
-        while self.home.look(&name)?.is_some() {
-            number += 1;
-            name = [&*self.base, b"-", number.to_string().as_bytes()].concat();
-        }
-        ArchivePath::parse(&name)
-    }
-
-    /// Returns the directory, made where it is the first time.
-    pub(super) fn make(&mut self, moves: &mut Moves<'_>) -> Result<Rc<Directory>> {
-        if let Some((directory, _)) = &self.made {
-            return Ok(directory.clone());
-        }
-        let name = self.free_name()?;
-        self.home.make(name.as_bytes())?;
-        moves.made(&self.home, &name)?;
-        let directory = Rc::new(self.home.enter(name.as_bytes())?);
-        self.made = Some((directory.clone(), name));
-        Ok(directory)
-    }
-
-    /// Returns the directory if anything is kept.
-    pub(super) fn directory(&self) -> Option<Rc<Directory>> {
-        self.made.as_ref().map(|(directory, _)| directory.clone())
-    }
-
-    /// Returns its path if anything is kept.
-    pub(super) fn path(&self) -> Option<PathBuf> {
-        self.made.as_ref().map(|(_, name)| self.home.path_of(name))
-    }
+fn renamed(from: &Held, to: &Held) -> Record {
+    Record::Renamed { from: from.written(), to: to.written() }
 }
 
 /// Finds live side files of a database that is being put beside

@@ -9,7 +9,7 @@ use crate::format::index::Index;
 use crate::path::ArchivePath;
 
 use super::layout::{Contents, Layout};
-use super::locate::absolute;
+use super::locate::{absolute, resolve};
 use super::migrate::{Adaptation, Migration, moves};
 use super::place::Places;
 use super::select::{Selection, Wanted};
@@ -160,6 +160,9 @@ pub(super) fn lay_out(
     }
     layout.migration = migration.filter(|_| !adaptation.keep_paths);
     layout.owner = adaptation.owner;
+    // The same for every restore of the installation, whatever is wanted of it.
+    layout.place = resolve(state_dir)?;
+    layout.lasting = true;
     Ok(layout)
 }
 

@@ -61,20 +61,32 @@ impl Facts {
 }
 
 impl Stage {
-    /// Makes an empty stage in `parent` whose content is meant for `target`.
-    pub(super) fn create(parent: Rc<Directory>, target: &Path) -> Result<Self> {
+    /// What the names of all stages have.
+    pub(super) const MARK: &str = ".ocbak-restore-";
+
+    /// Chooses the name of a stage in `parent` whose content is meant for `target`.
+    pub(super) fn free_name(parent: &Directory, target: &Path) -> Result<ArchivePath> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| Error::stream("get random bytes", error.into()))?;
         let target_name = target.file_name().unwrap_or_default().as_encoded_bytes();
         // Leaves room for the rest in a name of 255 bytes.
         let target_name = &target_name[..target_name.len().min(200)];
-        let suffix = format!(".ocbak-restore-{}", hex::encode(random));
-        let name = if parent.path() == target {
-            ArchivePath::parse(suffix.as_bytes())?
+        let suffix = format!("{}{}", Self::MARK, hex::encode(random));
+        if parent.path() == target {
+            ArchivePath::parse(suffix.as_bytes())
         } else {
-            ArchivePath::parse(&[b".", target_name, suffix.as_bytes()].concat())?
-        };
+            ArchivePath::parse(&[b".", target_name, suffix.as_bytes()].concat())
+        }
+    }
+
+    /// Makes an empty stage in `parent`.
+    pub(super) fn create(parent: Rc<Directory>, name: ArchivePath, target: &Path) -> Result<Self> {
         parent.make(name.as_bytes())?;
+        Self::open(parent, name, target)
+    }
+
+    /// Opens the stage of an earlier run.
+    pub(super) fn open(parent: Rc<Directory>, name: ArchivePath, target: &Path) -> Result<Self> {
         let root = parent.enter(name.as_bytes())?.called(target.to_owned());
         Ok(Self { parent, name, root: Rc::new(root), open: Vec::new(), deep: None, notes: Vec::new() })
     }

@@ -2,6 +2,7 @@
 
 mod archives;
 mod attacks;
+pub(super) mod crash;
 mod in_place;
 mod merge;
 mod migrate;

@@ -26,6 +26,8 @@ use crate::path::ArchivePath;
 pub(in crate::restore) struct Directory {
     pub(super) fd: OwnedFd,
     path: PathBuf,
+    /// Where it lies, if it has another name in messages.
+    place: Option<PathBuf>,
 }
 
 impl Directory {
@@ -34,14 +36,33 @@ impl Directory {
     pub(in crate::restore) fn open(path: &Path) -> Result<Self> {
         let fd = openat(CWD, path, DIRECTORY - OFlags::NOFOLLOW, Mode::empty())
             .map_err(|errno| Error::io("open", path, errno.into()))?;
-        Ok(Self { fd, path: path.to_owned() })
+        Ok(Self { fd, path: path.to_owned(), place: None })
+    }
+
+    /// Opens a directory by a whole path in which there must be no link: for paths that were
+    /// written down when none was in them.
+    pub(in crate::restore) fn open_unlinked(path: &Path) -> Result<Self> {
+        let open = || {
+            let mut fd = openat(CWD, "/", STEP, Mode::empty())?;
+            for component in path.components().skip(1) {
+                fd = openat(&fd, component.as_os_str(), STEP, Mode::empty())?;
+            }
+            openat(&fd, ".", DIRECTORY, Mode::empty())
+        };
+        let fd = open().map_err(|errno| Error::io("open", path, errno.into()))?;
+        Ok(Self { fd, path: path.to_owned(), place: None })
     }
 
     /// Gives the directory another name in messages: a stage is called by the place its
     /// content will have.
     pub(in crate::restore) fn called(mut self, path: PathBuf) -> Self {
-        self.path = path;
+        self.place = Some(std::mem::replace(&mut self.path, path));
         self
+    }
+
+    /// Returns where the directory lay when it was opened.
+    pub(in crate::restore) fn place(&self) -> &Path {
+        self.place.as_ref().unwrap_or(&self.path)
     }
 
     /// Returns the name in messages.
@@ -69,7 +90,7 @@ impl Directory {
     /// Opens the directory at `place` below this one; this one itself where that is `None`.
     pub(in crate::restore) fn walk(&self, place: Option<&ArchivePath>) -> Result<Self> {
         let fd = self.fd.try_clone().map_err(|source| Error::io("open", &self.path, source))?;
-        let start = Self { fd, path: self.path.clone() };
+        let start = Self { fd, path: self.path.clone(), place: self.place.clone() };
         place.map_or(Ok(start), |place| {
             let mut components = place.components();
             // A parsed name has at least one component.
@@ -187,7 +208,7 @@ impl Directory {
     }
 
     /// Opens a file for writing.
-    pub(super) fn open_to_write(&self, name: &[u8]) -> Result<File> {
+    pub(in crate::restore) fn open_to_write(&self, name: &[u8]) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         openat(&self.fd, name, flags, Mode::empty())
             .map(File::from)
@@ -195,7 +216,7 @@ impl Directory {
     }
 
     /// Creates a private file, which must not exist.
-    pub(super) fn create_file(&self, name: &[u8]) -> Result<File> {
+    pub(in crate::restore) fn create_file(&self, name: &[u8]) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
             .map(File::from)
@@ -212,7 +233,23 @@ impl Directory {
         self.rename_by(name, to, to_name, |from, name, to, to_name| renameat(from, name, to, to_name))
     }
 
+    /// Gives two names to each other's bearers in one step; `false` where the file system cannot.
+    pub(in crate::restore) fn exchange(&self, name: &[u8], other: &Self, other_name: &[u8]) -> Result<bool> {
+        #[cfg(test)]
+        if !crate::restore::tests::crash::can_exchange() {
+            return Ok(false);
+        }
+        match renameat_with(&self.fd, name, &other.fd, other_name, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            // The last where a directory's own mode holds on to its `..`.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::ACCESS) => Ok(false),
+            Err(errno) => Err(other.error("move into place", other_name, errno)),
+        }
+    }
+
     fn rename_by(&self, name: &[u8], to: &Self, to_name: &[u8], how: Rename) -> Result<()> {
+        #[cfg(test)]
+        crate::restore::tests::crash::point();
         let outcome = match how(&self.fd, name, &to.fd, to_name) {
             Err(Errno::ACCESS) => {
                 // A directory that its owner may not write keeps its names, and its own `..`.
@@ -267,7 +304,8 @@ impl Directory {
 
     fn try_enter(&self, name: &[u8]) -> rustix::io::Result<Self> {
         let fd = openat(&self.fd, name, DIRECTORY, Mode::empty())?;
-        Ok(Self { fd, path: self.path.join(shown(name)) })
+        let place = self.place.as_ref().map(|place| place.join(shown(name)));
+        Ok(Self { fd, path: self.path.join(shown(name)), place })
     }
 }
 
@@ -321,3 +359,9 @@ fn open_up(fd: &OwnedFd) -> Option<Mode> {
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A directory on the way to another, which need not be readable.
+#[cfg(target_os = "linux")]
+const STEP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const STEP: OFlags = DIRECTORY;

@@ -299,7 +299,8 @@ fn an_error_names_the_file() {
     let error = job
         .run(&layout, |entry| {
             if entry.path == path("state/a") {
-                let stage = fs::read_dir(&base).unwrap().next().unwrap().unwrap().path();
+                let mut names = fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().path());
+                let stage = names.find(|path| path.is_dir()).unwrap();
                 fs::write(stage.join("state/a"), "taken").unwrap();
             }
             Ok(())
@@ -315,7 +316,8 @@ fn an_error_names_the_file() {
 fn the_file_system_is_asked_for_its_folding() {
     let (_scratch, base) = scratch();
     let directory = crate::restore::stage::Directory::open(&base).unwrap();
-    let stage = crate::restore::stage::Stage::create(directory.into(), &base.join("x")).unwrap();
+    let stage =
+        crate::restore::stage::Stage::create(directory.into(), path("stage"), &base.join("x")).unwrap();
     if cfg!(target_os = "linux") {
         assert_eq!(stage.folding().unwrap(), Folding::default());
     }
