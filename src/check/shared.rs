@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::capture::Copy;
 use crate::error::Result;
 use crate::openclaw::Installation;
-use crate::openclaw::tables::{COLUMNS, Content, Keyed, Tables};
+use crate::openclaw::columns::{COLUMNS, Content};
+use crate::openclaw::tables::{Keyed, Tables};
 
 use super::homes::Homes;
 use super::{REWRITE, Report, shown};
@@ -37,7 +38,7 @@ pub(super) fn check(
     workspaces(installation, &tables, &homes, report)?;
     for (column, paths) in columns {
         // The others are told by what they mean.
-        let plain = matches!(column.content, Content::Path | Content::Json);
+        let plain = matches!(column.content, Content::Path | Content::Json(_));
         let foreign: Vec<&String> = paths.iter().filter(|path| plain && homes.is_foreign(path)).collect();
         if let Some(first) = foreign.first() {
             report.add(

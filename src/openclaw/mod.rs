@@ -2,6 +2,7 @@
 //!
 //! No other module knows OpenClaw's names.
 
+pub(crate) mod columns;
 mod config;
 mod environment;
 mod gateway;

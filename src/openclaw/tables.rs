@@ -1,4 +1,4 @@
-//! Where the database that all agents share holds absolute paths of its machine, and how to read them.
+//! Reads what the database that all agents share says about paths of its machine.
 //!
 //! Only ever opened on a copy.
 
@@ -8,72 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-
-/// A column with paths.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Column {
-    pub(crate) table: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) content: Content,
-}
-
-/// How a column holds paths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// The path of the cron jobs' file, which is the key of the jobs.
-    CronStore,
-    /// A workspace, beside whose path its digest is a key.
-    Workspace,
-    /// One path.
-    Path,
-    /// A document with paths among its texts.
-    Json,
-}
-
-/// OpenClaw: every column of release 2026.9.6 whose paths mean something to it. Those of history
-/// (`config_health_entries`, `diagnostic_events`, `migration_sources`, `task_runs`, `backup_runs`) do not.
-#[rustfmt::skip]
-pub(crate) const COLUMNS: &[Column] = &[
-    column("cron_jobs", "store_key", Content::CronStore),
-    column("cron_job_scratch", "store_key", Content::CronStore),
-    column("cron_run_receipts", "store_key", Content::CronStore),
-    column("workspace_setup_state", "workspace_path", Content::Workspace),
-    column("workspace_path_aliases", "alias_path", Content::Workspace),
-    column("workspace_path_aliases", "workspace_path", Content::Workspace),
-    column("agent_databases", "path", Content::Path),
-    column("managed_outgoing_image_records", "original_media_root", Content::Path),
-    column("outbound_media_provenance", "realpath", Content::Path),
-    column("projects", "repo_root", Content::Path),
-    column("worktrees", "repo_root", Content::Path),
-    column("worktrees", "path", Content::Path),
-    column("worktree_templates", "repo_root", Content::Path),
-    column("worktree_templates", "common_dir", Content::Path),
-    column("worktree_templates", "worktree_root", Content::Path),
-    column("worktree_templates", "path", Content::Path),
-    column("session_groups", "cwd", Content::Path),
-    column("acp_sessions", "cwd", Content::Path),
-    column("plugin_binding_approvals", "plugin_root", Content::Path),
-    column("subagent_runs", "requester_store_path", Content::Path),
-    column("subagent_runs", "controller_store_path", Content::Path),
-    column("session_watch_cursors", "watcher_store_path", Content::Path),
-    column("skill_usage", "skill_file", Content::Path),
-    column("claw_installs", "package_root", Content::Path),
-    column("claw_installs", "manifest_path", Content::Path),
-    column("claw_installs", "workspace", Content::Path),
-    column("claw_installs", "bootstrap_source_path", Content::Path),
-    column("claw_workspace_files", "target_path", Content::Path),
-    column("claw_workspace_files", "workspace", Content::Path),
-    column("claw_workspace_files", "source_path", Content::Path),
-    column("exec_approvals_config", "raw_json", Content::Json),
-    column("exec_approvals_config", "socket_path", Content::Path),
-    column("fleet_cells", "data_dir", Content::Path),
-    // Of the machine's settings, the index of installed plugins has them.
-    column("config_machine_state", "value_json", Content::Json),
-];
-
-const fn column(table: &'static str, name: &'static str, content: Content) -> Column {
-    Column { table, name, content }
-}
+use crate::openclaw::columns::{Column, Content};
 
 /// A cron job as far as its place goes.
 #[derive(Debug)]
@@ -114,11 +49,12 @@ impl Tables {
         if !self.has(table, name)? {
             return Ok(Vec::new());
         }
-        let texts =
-            self.rows(&format!("SELECT \"{name}\" FROM \"{table}\""), |row| row.get::<_, Option<String>>(0))?;
+        let condition = if let Content::Json(condition) = content { condition } else { "1" };
+        let query = format!("SELECT {name} FROM {table} WHERE {condition}");
+        let texts = self.rows(&query, |row| row.get::<_, Option<String>>(0))?;
         let mut paths = Vec::new();
         for text in texts.into_iter().flatten() {
-            if *content == Content::Json {
+            if matches!(content, Content::Json(_)) {
                 collect(&serde_json::from_str(&text).unwrap_or_default(), &mut paths);
             } else if text.starts_with('/') {
                 paths.push(text);

@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, params};
 
 use crate::error::{Error, Result};
+use crate::openclaw::columns::{COLUMNS, Column, Content};
 use crate::openclaw::relocate::{Relocation, ordered, strings, workspaces};
 
 /// What was rewritten.
@@ -81,12 +82,13 @@ impl Database {
             Rewriting { rows: Rows { connection: &transaction }, relocation, report: Report::default() };
         rewriting.cron().map_err(failed)?;
         workspaces::relocate(&mut rewriting, workspaces).map_err(failed)?;
-        rewriting.json("config_machine_state", "value_json", INSTALLED_PLUGINS).map_err(failed)?;
-        for (table, column) in JSON {
-            rewriting.json(table, column, "1").map_err(failed)?;
-        }
-        for (table, column) in PATHS {
-            rewriting.column(table, column).map_err(failed)?;
+        for Column { table, name, content } in COLUMNS {
+            match content {
+                Content::Json(condition) => rewriting.json(table, name, condition).map_err(failed)?,
+                Content::Path => rewriting.column(table, name).map_err(failed)?,
+                // Done above: rows of several tables belong together.
+                Content::CronStore | Content::Workspace => {}
+            }
         }
         let report = rewriting.report;
         let state = integrity(&transaction).map_err(failed)?;
@@ -178,10 +180,11 @@ impl Rewriting<'_> {
     fn cron(&mut self) -> rusqlite::Result<()> {
         let mut tables = Vec::new();
         let mut keys = Vec::new();
-        for table in ["cron_jobs", "cron_job_scratch", "cron_run_receipts"] {
-            if self.rows.have(table, &["store_key"])? {
-                tables.push(table);
-                keys.extend(self.rows.texts(table, "store_key")?);
+        let stores = COLUMNS.iter().filter(|column| column.content == Content::CronStore);
+        for Column { table, name, .. } in stores {
+            if self.rows.have(table, &[name])? {
+                tables.push(*table);
+                keys.extend(self.rows.texts(table, name)?);
             }
         }
         keys.sort();
@@ -267,44 +270,6 @@ fn failed(what: impl std::fmt::Display) -> Error {
 }
 
 const CRON_STORE: &str = "/cron/jobs.json";
-const INSTALLED_PLUGINS: &str = "state_key = 'plugins.installedIndex'";
-
-/// JSON in which whole strings are paths.
-const JSON: [(&str, &str); 3] = [
-    ("exec_approvals_config", "raw_json"),
-    ("worktrees", "provisioned_paths_json"),
-    ("claw_installs", "agent_owned_paths_json"),
-];
-
-/// Plain paths.
-const PATHS: [(&str, &str); 26] = [
-    ("agent_databases", "path"),
-    ("managed_outgoing_image_records", "original_media_root"),
-    ("outbound_media_provenance", "realpath"),
-    ("projects", "repo_root"),
-    ("worktrees", "repo_root"),
-    ("worktrees", "path"),
-    ("worktree_templates", "repo_root"),
-    ("worktree_templates", "common_dir"),
-    ("worktree_templates", "worktree_root"),
-    ("worktree_templates", "path"),
-    ("session_groups", "cwd"),
-    ("acp_sessions", "cwd"),
-    ("plugin_binding_approvals", "plugin_root"),
-    ("subagent_runs", "requester_store_path"),
-    ("subagent_runs", "controller_store_path"),
-    ("session_watch_cursors", "watcher_store_path"),
-    ("skill_usage", "skill_file"),
-    ("claw_installs", "package_root"),
-    ("claw_installs", "manifest_path"),
-    ("claw_installs", "workspace"),
-    ("claw_installs", "bootstrap_source_path"),
-    ("claw_workspace_files", "target_path"),
-    ("claw_workspace_files", "workspace"),
-    ("claw_workspace_files", "source_path"),
-    ("exec_approvals_config", "socket_path"),
-    ("fleet_cells", "data_dir"),
-];
 
 #[cfg(test)]
 mod tests;

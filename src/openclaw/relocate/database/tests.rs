@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Database, JSON, PATHS, Relocation, Report};
+use super::{COLUMNS, Column, Content, Database, Relocation, Report};
 
 const OLD: &str = "/home/al/.openclaw/workspace";
 const NEW: &str = "/home/bo/.openclaw-work/workspace";
@@ -295,20 +295,27 @@ fn the_index_of_plugins() {
 
 #[test]
 fn every_column_of_plain_paths() {
-    for (table, column) in PATHS.into_iter().chain(JSON) {
-        let is_json = JSON.contains(&(table, column));
-        let scratch =
-            Scratch::new(&format!("CREATE TABLE {table} (id INTEGER, {column} TEXT UNIQUE) STRICT"));
+    for Column { table, name: column, content } in COLUMNS {
+        let is_json = match content {
+            Content::Path => false,
+            Content::Json(_) => true,
+            Content::CronStore | Content::Workspace => continue,
+        };
+        // What the condition of a document asks for holds in all rows.
+        let scratch = Scratch::new(&format!(
+            "CREATE TABLE {table} (id INTEGER, {column} TEXT UNIQUE, \
+             state_key TEXT DEFAULT 'plugins.installedIndex') STRICT"
+        ));
         let paths = ["/home/al/.openclaw/x", "/home/al/y", "/home/alice/y", "relative/y", "~/y"];
         let new = ["/home/bo/.openclaw-work/x", "/home/bo/y", "/home/alice/y", "relative/y", "~/y"];
         let form = |path: &str| if is_json { format!(r#"{{"a": ["{path}"]}}"#) } else { path.to_owned() };
-        let insert = format!("INSERT INTO {table} VALUES (?1, ?2)");
+        let insert = format!("INSERT INTO {table} (id, {column}) VALUES (?1, ?2)");
         for (id, path) in paths.iter().enumerate() {
             scratch.run(&insert, params![i64::try_from(id).unwrap(), form(path)]);
         }
         scratch.run(&insert, params![9, None::<String>]);
         let report = scratch.relocate();
-        assert_eq!(report.tables[table], 2, "{table}.{column}");
+        assert_eq!(report.tables[*table], 2, "{table}.{column}");
         let rows = scratch.texts(&format!("SELECT {column} FROM {table} WHERE id < 9 ORDER BY id"));
         assert_eq!(rows, new.map(form), "{table}.{column}");
     }
