@@ -51,7 +51,9 @@ pub use format::index::Index;
 pub use format::manifest::{Manifest, Member, PayloadMembers};
 pub use format::region::SlotKind;
 pub use observer::{Observer, Silent};
-pub use openclaw::{AgentDir, Environment, Holder, Installation, Location, Search, Usage, Workspace};
+pub use openclaw::{
+    AgentDir, Environment, Holder, Installation, Installed, Location, Search, Usage, Workspace,
+};
 pub use path::{ArchivePath, sanitize};
 pub use payload::stream::PayloadStream;
 pub use restore::{

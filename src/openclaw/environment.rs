@@ -97,7 +97,7 @@ pub(crate) fn expand(path: &OsStr, home: &Path) -> PathBuf {
     }
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "OPENCLAW_HOME",
     "OPENCLAW_STATE_DIR",
     "CLAWDBOT_STATE_DIR",
@@ -112,6 +112,7 @@ const NAMES: [&str; 14] = [
     "USER",
     "LOGNAME",
     "TMPDIR",
+    "PATH",
 ];
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ mod config;
 mod environment;
 mod gateway;
 mod include;
+mod installed;
 mod locate;
 pub(crate) mod policy;
+mod release;
 pub(crate) mod relocate;
 pub(crate) mod tables;
 mod variables;
@@ -16,6 +18,7 @@ mod workspaces;
 
 pub use environment::Environment;
 pub use gateway::{Holder, Usage};
+pub use installed::Installed;
 pub use locate::{Installation, Location, Search};
 pub use workspaces::{AgentDir, Workspace};
 
