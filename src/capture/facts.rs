@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
-
-use rustix::system::uname;
 
 use crate::capture::roots::Scope;
 use crate::format::entry::{Role, Source};
-use crate::openclaw::{Installation, SHARED_DATABASE};
+use crate::openclaw::{Installation, SHARED_DATABASE, host, schema_version};
 
 /// Describes where the payload of a role comes from.
 pub(crate) fn source(installation: &Installation, scope: &Scope, role: Role) -> Source {
@@ -22,8 +18,9 @@ pub(crate) fn source(installation: &Installation, scope: &Scope, role: Role) -> 
         ("config", installation.config.as_deref().map(text)),
         ("profile", installation.profile.clone()),
         ("openclaw_version", installation.openclaw_version.clone()),
+        ("gateway_mode", installation.remote.then(|| "remote".to_owned())),
         ("user", installation.user.clone()),
-        ("host", Some(uname().nodename().to_string_lossy().into_owned())),
+        ("host", Some(host())),
         ("platform", Some(platform)),
     ]
     .into_iter()
@@ -35,17 +32,4 @@ pub(crate) fn source(installation: &Installation, scope: &Scope, role: Role) -> 
         facts.insert(format!("schema.state/{SHARED_DATABASE}"), version.to_string());
     }
     Source { roots: scope.index_roots(role), facts }
-}
-
-/// Reads `user_version` from a database's header, so that SQLite need not open it.
-fn schema_version(database: &Path) -> Option<u32> {
-    // A FIFO of that name would block.
-    if !database.is_file() {
-        return None;
-    }
-    let mut header = [0; 64];
-    let file = File::open(database).ok()?;
-    file.read_exact_at(&mut header, 0).ok()?;
-    let [.., a, b, c, d] = header;
-    header.starts_with(b"SQLite format 3\0").then_some(u32::from_be_bytes([a, b, c, d]))
 }

@@ -87,9 +87,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     Patterns::parse(&args.include)?;
     let environment = Environment::current();
     let installation = Installation::locate(&args.place.search(), &environment).map_err(Failure::Locating)?;
-    for warning in &installation.warnings {
-        ui.warn(warning);
-    }
+    outlook::warn(&installation, ui);
     let in_use = users(args, &installation, &environment, ui)?;
     let options = CaptureOptions {
         roles: if args.no_workspace { vec![Role::State] } else { Role::ALL.to_vec() },

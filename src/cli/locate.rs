@@ -22,9 +22,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let environment = Environment::current();
     let installation = Installation::locate(&args.place.search(), &environment).map_err(Failure::Locating)?;
-    for warning in &installation.warnings {
-        ui.warn(warning);
-    }
+    outlook::warn(&installation, ui);
     let usage = Usage::of(&installation.state_dir, installation.config.as_deref(), &environment);
     let outlook = outlook::look(&installation, &CaptureOptions::default(), ui)?;
     if ui.json {

@@ -15,6 +15,20 @@ pub(crate) struct Outlook {
     attention: bool,
 }
 
+/// Says what about an installation a person should know.
+pub(crate) fn warn(installation: &Installation, ui: &Ui) {
+    for warning in &installation.warnings {
+        ui.warn(warning);
+    }
+    // No reason for another exit code: what is on this machine is all there.
+    if installation.remote {
+        ui.warn(
+            "this OpenClaw is the client of a gateway on another machine (`gateway.mode` is `remote`): sessions, \
+             memory and channel logins lie there, and want a backup there",
+        );
+    }
+}
+
 /// Walks the installation as `create` would.
 pub(crate) fn look(
     installation: &Installation,

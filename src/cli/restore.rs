@@ -92,6 +92,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if !ui.json && (!ui.quiet || args.dry_run || terminal.is_some()) {
         say_plan(args, &plan, adaptation.owner, archive.opened_by())?;
     }
+    for caution in plan.cautions(&Environment::current()) {
+        ui.warn(caution);
+    }
     if let Some(terminal) = terminal
         && !terminal.agrees("Restore this in place? [y/N] ")?
     {

@@ -13,6 +13,8 @@ use crate::openclaw::variables::Variables;
 pub(crate) struct Config {
     /// Release that wrote the file last.
     pub(crate) version: Option<String>,
+    /// The gateway runs on another machine: `gateway.mode` is `remote`.
+    pub(crate) remote: bool,
     /// `agents.defaults.workspace`.
     pub(crate) default_workspace: Option<String>,
     /// Agents; none where the implicit `main` is the only one.
@@ -55,6 +57,7 @@ impl Config {
         fill_in(&mut root, &mut String::new(), variables, &mut missing, &mut paths);
         let mut config = Self {
             version: string(&root["meta"]["lastTouchedVersion"]),
+            remote: string(&root["gateway"]["mode"]).as_deref() == Some("remote"),
             default_workspace: string(&root["agents"]["defaults"]["workspace"]),
             cron_store: string(&root["cron"]["store"]),
             paths,
@@ -179,6 +182,8 @@ mod tests {
         let ids: Vec<_> = new.agents.iter().map(|agent| agent.id.as_str()).collect();
         assert_eq!(ids, ["main", "a"]);
         assert_eq!(new.agents[1].directory.as_deref(), Some("/x"));
+        assert!(!new.remote);
+        assert!(parse("{gateway:{mode:'remote',remote:{url:'wss://gw.example'}}}").remote);
         let legacy = parse("{agents:{list:[{id:'z'},{id:'b',default:true,workspace:' '},{}]}}");
         assert_eq!(legacy.agents.len(), 2);
         assert_eq!(legacy.default_agent, 1);

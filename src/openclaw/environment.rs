@@ -6,6 +6,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use rustix::system::uname;
+
 /// What the process's surroundings say about OpenClaw's places.
 ///
 /// A value, so that tests need no variables of the real process.
@@ -86,6 +88,11 @@ impl Environment {
         let name = self.value("USER").or_else(|| self.value("LOGNAME"))?;
         Some(name.to_string_lossy().into_owned())
     }
+}
+
+/// The name of this machine.
+pub(crate) fn host() -> String {
+    uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Replaces a leading `~` by `home`.

@@ -80,6 +80,8 @@ pub struct Installation {
     pub profile: Option<String>,
     /// Release that wrote the configuration last.
     pub openclaw_version: Option<String>,
+    /// It is a client: the gateway runs on another machine, and most of the state lies there.
+    pub remote: bool,
     /// Name of the user, as the environment has it.
     pub user: Option<String>,
     /// Workspaces of all agents, each directory once.
@@ -156,6 +158,7 @@ impl Installation {
         Ok(Self {
             user: environment.user(),
             openclaw_version: settings.version,
+            remote: settings.remote,
             workspaces: found.workspaces,
             agent_dirs: found.agent_dirs,
             home,
@@ -169,6 +172,26 @@ impl Installation {
             configured_paths: settings.paths,
             warnings,
         })
+    }
+
+    /// Finds the other installations of a home directory than the one in `state_dir`.
+    pub(crate) fn neighbours(home: &Path, state_dir: &Path, environment: &Environment) -> Vec<Self> {
+        let profiles = profiles(home).into_iter().map(|name| format!(".openclaw-{name}"));
+        let names = STATE_DIRS.map(ToOwned::to_owned).into_iter().chain(profiles);
+        let own = fs::canonicalize(state_dir).ok();
+        let mut seen: Vec<PathBuf> = own.into_iter().collect();
+        let mut found = Vec::new();
+        for directory in names.map(|name| home.join(name)) {
+            let Ok(real) = fs::canonicalize(&directory) else { continue };
+            if seen.contains(&real) {
+                continue;
+            }
+            seen.push(real);
+            let search =
+                Search { home: Some(home.to_owned()), state_dir: Some(directory), ..Search::default() };
+            found.extend(Self::locate(&search, environment));
+        }
+        found
     }
 }
 

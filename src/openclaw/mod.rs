@@ -2,6 +2,7 @@
 //!
 //! No other module knows OpenClaw's names.
 
+mod channels;
 pub(crate) mod columns;
 mod config;
 mod environment;
@@ -12,6 +13,7 @@ mod locate;
 pub(crate) mod policy;
 mod release;
 pub(crate) mod relocate;
+mod state;
 pub(crate) mod tables;
 mod variables;
 mod workspaces;
@@ -22,6 +24,9 @@ pub use installed::Installed;
 pub use locate::{Installation, Location, Search};
 pub use workspaces::{AgentDir, Workspace};
 
+pub(crate) use channels::RATCHETS;
+pub(crate) use environment::host;
 pub(crate) use include::MAX_SIZE as MAX_CONFIG_SIZE;
 pub(crate) use locate::SHARED_DATABASE;
+pub(crate) use state::{last_used, schema_version};
 pub(crate) use workspaces::agent_id;

@@ -2,6 +2,7 @@
 //! that put them into place (spec §10 step 6).
 
 mod activate;
+mod cautions;
 mod extract;
 mod feed;
 mod fill;

@@ -6,8 +6,10 @@ use crate::archive::Archive;
 use crate::error::{Error, Result};
 use crate::format::entry::{Role, Source};
 use crate::format::index::Index;
+use crate::openclaw::Environment;
 use crate::path::ArchivePath;
 
+use super::cautions::Scene;
 use super::layout::{Contents, Layout};
 use super::locate::{absolute, resolve};
 use super::migrate::{Adaptation, Migration, moves};
@@ -32,6 +34,9 @@ pub enum Target {
 pub struct Plan {
     indexes: Vec<Index>,
     layout: Layout,
+    target: Target,
+    /// When the archive was made, as its manifest has it.
+    created: String,
     warnings: Vec<String>,
 }
 
@@ -81,7 +86,14 @@ impl Plan {
             });
         }
         let layout = lay_out(&contents(&indexes), &others, &wanted, target, adaptation)?;
-        Ok(Self { warnings: warnings(&indexes, &layout), indexes, layout })
+        let warnings = warnings(&indexes, &layout);
+        Ok(Self {
+            indexes,
+            layout,
+            target: target.clone(),
+            created: archive.manifest().created.clone(),
+            warnings,
+        })
     }
 
     /// What happens with each root of which something is wanted.
@@ -108,6 +120,19 @@ impl Plan {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What a person should know before an installation is replaced; nothing for a directory that
+    /// OpenClaw does not look into.
+    #[must_use]
+    pub fn cautions(&self, environment: &Environment) -> Vec<String> {
+        let Target::Original { home, state_dir } = &self.target else {
+            return Vec::new();
+        };
+        let contents = contents(&self.indexes);
+        let scene =
+            Scene { contents: &contents, layout: &self.layout, home, state_dir, created: &self.created };
+        scene.cautions(environment)
     }
 
     pub(super) fn indexes(&self) -> &[Index] {

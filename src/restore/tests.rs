@@ -2,6 +2,7 @@
 
 mod archives;
 mod attacks;
+mod cautions;
 pub(super) mod crash;
 mod in_place;
 mod merge;

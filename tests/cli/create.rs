@@ -290,3 +290,18 @@ fn patterns_come_from_files_and_some_keep_what_is_made_again() {
         .stderr_has("error: cannot read `none.txt`\n")
         .ends_with(1);
 }
+
+#[test]
+fn the_client_of_another_machine_s_gateway_is_told_where_its_state_lies() {
+    let test = Test::installed().write("state/openclaw.json", "{ gateway: { mode: 'remote' } }\n");
+    let (test, document) = test.args(SEALED).args(["--json", "-o", "box.ocbak"]).json(0);
+    assert_eq!(document["attention"], false);
+    let warning = document["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("this OpenClaw is the client of a gateway on another machine"), "{warning}");
+    test.args(["where", "--state-dir", "state"])
+        .stderr_has("warning: this OpenClaw is the client of")
+        .ends_with(0)
+        .args(["restore", "box.ocbak", "--state-dir", "state", "--dry-run", "-i", "private.txt"])
+        .stderr_has("warning: the archive is of a client (`gateway.mode` is `remote`)")
+        .ends_with(0);
+}

@@ -118,3 +118,25 @@ fn what_a_gateway_uses_is_not_replaced() {
     let memory = fs::read_to_string(test.path("state/workspace/MEMORY.md")).unwrap();
     assert_eq!(memory, "Something else.\n");
 }
+
+#[test]
+fn what_to_know_before_is_said_with_the_plan_and_nothing_for_a_drill() {
+    let test = Test::archived();
+    let file = test.path("state/agents/main/sessions/a.jsonl");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3 * 86_400 + 60);
+    fs::File::create(file).unwrap().set_modified(later).unwrap();
+    let args = ["restore", "box.ocbak", "--home", "other", "--state-dir", "state", "-i", "private.txt"];
+    let (test, document) = test.args(args).args(["--dry-run", "--json"]).json(0);
+    let warnings = document["warnings"].as_array().unwrap();
+    let has = |words: &str| warnings.iter().any(|one| one.as_str().unwrap().contains(words));
+    assert!(has(", 3 days after this backup was made"), "{warnings:?}");
+    assert!(has("the archive holds the identity of another home, "), "{warnings:?}");
+    test.args(args)
+        .args(["--dry-run"])
+        .stdout_has("would restore:\n")
+        .stderr_has(", 3 days after this backup was made: what came since is not in it\n")
+        .ends_with(0)
+        .args(["restore", "box.ocbak", "--to", "out", "-i", "private.txt"])
+        .success();
+}
