@@ -1,22 +1,23 @@
-//! Fits what is restored to the place it goes to: which paths become which, and the rewriting of
-//! the staged copies before anything becomes visible.
+//! Fits what is restored to the place it goes to: which paths become which.
+
+mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::entry::{Role, Source};
+use crate::openclaw::SHARED_DATABASE;
 use crate::openclaw::relocate::Relocation;
 use crate::openclaw::relocate::config::Text;
 use crate::openclaw::relocate::database::Database;
 use crate::openclaw::relocate::former;
-use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
 use crate::path::ArchivePath;
 
-use super::fill::Filling;
 use super::layout::Contents;
-use super::locate::{absolute, is_same_place, resolve, shown, without_dots};
+use super::locate::{absolute, is_same_place, resolve};
+use rewrite::Staged;
 
 /// How a restore fits what it restores to the place it goes to.
 #[derive(Clone, Debug, Default)]
@@ -137,103 +138,11 @@ impl Migration {
             .collect()
     }
 
-    /// Rewrites the staged copies.
-    pub(super) fn run(&mut self, filling: &mut Filling<'_>) -> Result<Rewritten> {
-        let mut rewritten = Rewritten::default();
-        let texts = self.texts(filling, &mut rewritten.left)?;
-        let database = self.database(filling, &mut rewritten.left)?;
-        self.adopt(filling.contents, &texts, database.as_ref().map(|found| &found.database))?;
-        for text in &texts {
-            // It was parsed when it was read.
-            let Ok(parsed) = Text::parse(&text.content) else { continue };
-            let (new, count) = parsed.relocated(&self.relocation);
-            if count == 0 {
-                continue;
-            }
-            let target = self.relocation.place(&text.source);
-            if let Err(problem) = Text::parse(new.as_bytes()) {
-                return Err(Error::invalid(format!(
-                    "the paths in `{}` cannot be rewritten: the result {problem}",
-                    shown(&target)
-                )));
-            }
-            filling.rewrite(text.payload, text.number, new.as_bytes())?;
-            rewritten.files.push((target, count));
-        }
-        if let Some(Found { payload, number, database }) = database {
-            let mut known = self.roots.clone();
-            known.extend(
-                texts.iter().flat_map(|text| Text::parse(&text.content)).flat_map(|text| text.agent_paths()),
-            );
-            let report = database.relocate(&self.relocation, &known)?;
-            filling.take_back(payload, number)?;
-            rewritten.tables =
-                report.tables.into_iter().map(|(table, rows)| (table.to_owned(), rows)).collect();
-            rewritten.left.extend(report.conflicts);
-        }
-        rewritten.moves = moves(&self.relocation);
-        Ok(rewritten)
-    }
-
     /// The new target of a link that leads to what moves. Links in workspaces are the user's own.
     pub(super) fn link(&self, path: &ArchivePath, target: &[u8]) -> Option<Vec<u8>> {
         let is_workspace = path.components().next() == Some(Role::Workspace.as_str().as_bytes());
         let target = str::from_utf8(target).ok().filter(|_| !is_workspace)?;
         self.relocation.text(target).map(String::into_bytes)
-    }
-
-    /// Reads the configuration and what it includes, as far as they are restored.
-    fn texts(&self, filling: &mut Filling<'_>, left: &mut Vec<String>) -> Result<Vec<Staged>> {
-        let mut texts: Vec<Staged> = Vec::new();
-        let mut waiting: Vec<PathBuf> = self.config.iter().cloned().collect();
-        let mut seen = BTreeSet::new();
-        while let Some(source) = waiting.pop() {
-            if seen.len() >= MAX_FILES || !seen.insert(source.clone()) {
-                continue;
-            }
-            let Some((payload, number)) = filling.find(&source) else {
-                continue;
-            };
-            let problem = match filling.read(payload, number, MAX_CONFIG_SIZE)? {
-                None => "is larger than 16 MiB".to_owned(),
-                Some(content) => match Text::parse(&content) {
-                    Ok(text) => {
-                        let includes = text.includes(&source);
-                        waiting.extend(includes.iter().map(|include| without_dots(include)));
-                        texts.push(Staged { source, payload, number, content });
-                        continue;
-                    }
-                    Err(problem) => problem,
-                },
-            };
-            let place = self.relocation.place(&source);
-            left.push(format!("paths in `{}`, which {problem}", shown(&place)));
-        }
-        Ok(texts)
-    }
-
-    fn database(&self, filling: &mut Filling<'_>, left: &mut Vec<String>) -> Result<Option<Found>> {
-        let source = self.from.state_dir.join(SHARED_DATABASE);
-        let Some((payload, number)) = filling.find(&source) else {
-            return Ok(None);
-        };
-        let mut journal = source.clone().into_os_string();
-        journal.push("-journal");
-        let opened = if find(filling.contents, Path::new(&journal)).is_some() {
-            // SQLite would play it back, and a forged one can name files to be removed.
-            Err("has an unfinished journal".to_owned())
-        } else {
-            Database::open(&filling.lend(payload, number)?)
-        };
-        match opened {
-            Ok(database) => Ok(Some(Found { payload, number, database })),
-            Err(problem) => {
-                filling.take_back(payload, number)?;
-                let place = self.relocation.place(&source);
-                left.push(format!("paths in `{}`, which {problem}", shown(&place)));
-                Ok(None)
-            }
-        }
     }
 
     /// Takes over the home that configuration and database speak of, where the archive is of a
@@ -284,20 +193,6 @@ impl Migration {
     }
 }
 
-/// A configuration file in a stage.
-struct Staged {
-    source: PathBuf,
-    payload: usize,
-    number: usize,
-    content: Vec<u8>,
-}
-
-struct Found {
-    payload: usize,
-    number: usize,
-    database: Database,
-}
-
 /// The moves of a relocation, for a person.
 pub(super) fn moves(relocation: &Relocation) -> Vec<(PathBuf, PathBuf)> {
     let mut moves: Vec<(PathBuf, PathBuf)> = Vec::new();
@@ -337,5 +232,3 @@ pub(super) fn find(contents: &[Contents<'_>], source: &Path) -> Option<(usize, u
     }
     best.map(|(_, found)| found)
 }
-
-const MAX_FILES: usize = 1000;
