@@ -141,6 +141,10 @@ fn another_profile_has_every_row_too() {
     let run = restoring(&scene, &home).args(["--profile", "work"]).success();
     assert!(run.text().contains("paths that change:"), "{run}");
     assert!(run.text().contains("rows of the shared database in config_machine_state, cron_job"), "{run}");
+    // The sample's databases are those of a copy.
+    let state_dir = home.join(".openclaw-work");
+    let found = format!("came from elsewhere: {STATE} -> {} as well\n", state_dir.display());
+    assert!(run.text().contains(&found), "{run}");
     assert_moved(&scene, &home, &home.join(".openclaw-work"));
 }
 

@@ -81,7 +81,15 @@ pub(crate) fn say_plan(plan: &Plan, output: &mut Output) -> Result<(), Failure> 
 }
 
 /// Says what was rewritten.
-pub(crate) fn say_end(rewritten: &Rewritten, output: &mut Output) -> Result<(), Failure> {
+pub(crate) fn say_end(plan: &Plan, rewritten: &Rewritten, output: &mut Output) -> Result<(), Failure> {
+    let planned = plan.moves();
+    for (old, new) in rewritten.moves.iter().filter(|pair| !planned.contains(pair)) {
+        output.line(format_args!(
+            "the database is of an installation that came from elsewhere: {} -> {} as well",
+            shown(old),
+            shown(new)
+        ))?;
+    }
     for (file, paths) in &rewritten.files {
         output.line(format_args!("rewrote {} in {}", count(*paths, "path", "paths"), shown(file)))?;
     }

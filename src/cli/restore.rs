@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         }
         document["restored"] = json::restored(&restored);
         if !ui.json {
-            say_end(&restored, ui)?;
+            say_end(&plan, &restored, ui)?;
         }
     }
     if ui.json {
@@ -192,7 +192,7 @@ fn say_plan(args: &Args, plan: &Plan, owner: Option<Owner>, opened_by: SlotKind)
     output.finish()
 }
 
-fn say_end(restored: &Restored, ui: &Ui) -> Result<(), Failure> {
+fn say_end(plan: &Plan, restored: &Restored, ui: &Ui) -> Result<(), Failure> {
     let mut output = Output::new();
     if !ui.quiet {
         output.line(format_args!(
@@ -200,7 +200,7 @@ fn say_end(restored: &Restored, ui: &Ui) -> Result<(), Failure> {
             count(restored.entries, "entry", "entries"),
             size(restored.bytes)
         ))?;
-        adapt::say_end(&restored.rewritten, &mut output)?;
+        adapt::say_end(plan, &restored.rewritten, &mut output)?;
         for kept in &restored.kept {
             output.line(format_args!(
                 "what was there is kept in {}; remove it when all is well",

@@ -10,7 +10,7 @@ use crate::path::ArchivePath;
 
 use super::feed::Feed;
 use super::layout::{Contents, Layout};
-use super::migrate::{Migration, Rewritten, find};
+use super::migrate::{Migration, Rewritten, find_file};
 use super::stage::{Copier, Facts, Stage};
 
 /// The stages of a restore and what they are filled from.
@@ -163,12 +163,7 @@ impl<'a> Filling<'a> {
 
     /// Finds the staged file that came from a path; the number is that of the entry it is made as.
     pub(super) fn find(&self, source: &Path) -> Option<(usize, usize)> {
-        let (payload, number) = find(self.contents, source)?;
-        let picks = &self.layout.picks[payload];
-        let entry = self.entry(payload, number);
-        let is_file = matches!(entry.node, Node::File { .. } | Node::Hardlink { .. });
-        // A further name of a file has its content from there.
-        (is_file && picks.contains(number)).then(|| (payload, picks.linked_to(number).unwrap_or(number)))
+        find_file(self.contents, &self.layout.picks, source)
     }
 
     /// Reads a staged file; `None` where it is longer than `limit`.

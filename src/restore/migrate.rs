@@ -7,17 +7,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::format::entry::{Role, Source};
-use crate::openclaw::SHARED_DATABASE;
+use crate::format::entry::{Node, Role, Source};
 use crate::openclaw::relocate::Relocation;
 use crate::openclaw::relocate::config::Text;
 use crate::openclaw::relocate::database::Database;
 use crate::openclaw::relocate::former;
+use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
 use crate::path::ArchivePath;
 
 use super::layout::Contents;
 use super::locate::{absolute, is_same_place, resolve};
-use rewrite::Staged;
+use super::select::Picks;
+use rewrite::Config;
 
 /// How a restore fits what it restores to the place it goes to.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +125,26 @@ impl Migration {
         self.relocation.add(source, &new, target);
     }
 
+    /// Finds out from the configuration in the archive whether that is of a copy, whose own home is
+    /// another one; `read` gives the content of an entry, up to a limit.
+    pub(super) fn foresee(
+        &mut self,
+        contents: &[Contents<'_>],
+        picks: &[Picks],
+        read: impl Fn(usize, usize, u64) -> Result<Option<Vec<u8>>>,
+    ) -> Result<()> {
+        let texts = self.texts(
+            |source| {
+                let Some((payload, number)) = find_file(contents, picks, source) else { return Ok(None) };
+                let file = picks[payload].file_of(number).unwrap_or(number);
+                Ok(Some((payload, number, read(payload, file, MAX_CONFIG_SIZE)?)))
+            },
+            // Said when it is restored.
+            &mut Vec::new(),
+        )?;
+        self.adopt(contents, &texts, None)
+    }
+
     /// The files that are rewritten, as far as they can be told from the names.
     pub(super) fn files(
         &self,
@@ -150,7 +171,7 @@ impl Migration {
     fn adopt(
         &mut self,
         contents: &[Contents<'_>],
-        texts: &[Staged],
+        texts: &[Config],
         database: Option<&Database>,
     ) -> Result<()> {
         let mut former_states = BTreeSet::new();
@@ -208,8 +229,17 @@ pub(super) fn moves(relocation: &Relocation) -> Vec<(PathBuf, PathBuf)> {
     moves
 }
 
+/// Finds the file to be made that came from a path; the number is that of the entry it is made as.
+pub(super) fn find_file(contents: &[Contents<'_>], picks: &[Picks], source: &Path) -> Option<(usize, usize)> {
+    let (payload, number) = find(contents, source)?;
+    let is_file = matches!(contents[payload].entries[number].node, Node::File { .. } | Node::Hardlink { .. });
+    let picks = &picks[payload];
+    // A further name of a file has its content from there.
+    (is_file && picks.contains(number)).then(|| (payload, picks.linked_to(number).unwrap_or(number)))
+}
+
 /// Finds the entry that came from a path.
-pub(super) fn find(contents: &[Contents<'_>], source: &Path) -> Option<(usize, usize)> {
+fn find(contents: &[Contents<'_>], source: &Path) -> Option<(usize, usize)> {
     let mut best: Option<(usize, (usize, usize))> = None;
     for (payload, content) in contents.iter().enumerate() {
         for root in &content.source.roots {

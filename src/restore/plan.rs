@@ -1,10 +1,11 @@
 //! What a restore will do, decided before anything is touched.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 use crate::archive::Archive;
 use crate::error::{Error, Result};
-use crate::format::entry::{Role, Source};
+use crate::format::entry::{Node, Role, Source};
 use crate::format::index::Index;
 use crate::openclaw::Environment;
 use crate::path::ArchivePath;
@@ -85,7 +86,13 @@ impl Plan {
                 what: format!("the archive has no payload `{}`", words(&selection.roles)),
             });
         }
-        let layout = lay_out(&contents(&indexes), &others, &wanted, target, adaptation)?;
+        let contents = contents(&indexes);
+        let mut layout = lay_out(&contents, &others, &wanted, target, adaptation)?;
+        if let Some(migration) = &mut layout.migration {
+            migration.foresee(&contents, &layout.picks, |payload, number, limit| {
+                read(archive, &indexes[payload], number, limit)
+            })?;
+        }
         let warnings = warnings(&indexes, &layout);
         Ok(Self {
             indexes,
@@ -189,6 +196,18 @@ pub(super) fn lay_out(
     layout.place = resolve(state_dir)?;
     layout.lasting = true;
     Ok(layout)
+}
+
+/// Reads a file of an archive; `None` where it is longer than `limit`.
+fn read(archive: &Archive, index: &Index, number: usize, limit: u64) -> Result<Option<Vec<u8>>> {
+    let entry = &index.entries[number];
+    if !matches!(entry.node, Node::File { size, .. } if size <= limit) {
+        return Ok(None);
+    }
+    let mut content = Vec::new();
+    let mut reader = archive.read(index, entry)?;
+    reader.read_to_end(&mut content).map_err(|error| Error::stream("read the archive", error))?;
+    Ok(Some(content))
 }
 
 /// What was wrong with the wanted entries when they were stored.

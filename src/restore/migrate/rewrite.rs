@@ -16,7 +16,13 @@ impl Migration {
     /// Rewrites the staged copies.
     pub(in crate::restore) fn run(&mut self, filling: &mut Filling<'_>) -> Result<Rewritten> {
         let mut rewritten = Rewritten::default();
-        let texts = self.texts(filling, &mut rewritten.left)?;
+        let texts = self.texts(
+            |source| {
+                let Some((payload, number)) = filling.find(source) else { return Ok(None) };
+                Ok(Some((payload, number, filling.read(payload, number, MAX_CONFIG_SIZE)?)))
+            },
+            &mut rewritten.left,
+        )?;
         let database = self.database(filling, &mut rewritten.left)?;
         self.adopt(filling.contents, &texts, database.as_ref().map(|found| &found.database))?;
         for text in &texts {
@@ -51,25 +57,30 @@ impl Migration {
         Ok(rewritten)
     }
 
-    /// Reads the configuration and what it includes, as far as they are restored.
-    fn texts(&self, filling: &mut Filling<'_>, left: &mut Vec<String>) -> Result<Vec<Staged>> {
-        let mut texts: Vec<Staged> = Vec::new();
+    /// Reads the configuration and what it includes, as far as they are restored; `read` gives a
+    /// file's numbers, and its content where that is small enough.
+    pub(super) fn texts(
+        &self,
+        mut read: impl FnMut(&Path) -> Result<Option<(usize, usize, Option<Vec<u8>>)>>,
+        left: &mut Vec<String>,
+    ) -> Result<Vec<Config>> {
+        let mut texts: Vec<Config> = Vec::new();
         let mut waiting: Vec<PathBuf> = self.config.iter().cloned().collect();
         let mut seen = BTreeSet::new();
         while let Some(source) = waiting.pop() {
             if seen.len() >= MAX_FILES || !seen.insert(source.clone()) {
                 continue;
             }
-            let Some((payload, number)) = filling.find(&source) else {
+            let Some((payload, number, content)) = read(&source)? else {
                 continue;
             };
-            let problem = match filling.read(payload, number, MAX_CONFIG_SIZE)? {
+            let problem = match content {
                 None => "is larger than 16 MiB".to_owned(),
                 Some(content) => match Text::parse(&content) {
                     Ok(text) => {
                         let includes = text.includes(&source);
                         waiting.extend(includes.iter().map(|include| without_dots(include)));
-                        texts.push(Staged { source, payload, number, content });
+                        texts.push(Config { source, payload, number, content });
                         continue;
                     }
                     Err(problem) => problem,
@@ -106,8 +117,8 @@ impl Migration {
     }
 }
 
-/// A configuration file in a stage.
-pub(super) struct Staged {
+/// A configuration file, in the archive or in a stage.
+pub(super) struct Config {
     pub(super) source: PathBuf,
     payload: usize,
     number: usize,

@@ -191,6 +191,37 @@ fn selections_are_sought_or_streamed_with_the_same_outcome() {
 }
 
 #[test]
+fn the_plan_names_the_earlier_home_of_a_copy() {
+    let (_scratch, base) = scratch();
+    let (copy, home) = (Path::new("/mnt/copy"), base.join("bo"));
+    let live = copy.join(".openclaw");
+    let state = Payload::new(&[("state", &live)])
+        .fact("home", copy)
+        .fact("state_dir", &live)
+        .fact("config", &live.join("openclaw.json"))
+        .directory("state", 0o700)
+        .file("state/hard", b"{ $include: './more.json5' }")
+        .file("state/more.json5", b"{ agents: { defaults: { workspace: '/home/al/.openclaw/workspace' } } }")
+        .hardlink("state/openclaw.json", "state/hard");
+    let workspace = Payload::new(&[("workspace/main", &live.join("workspace"))])
+        .directory("workspace/main", 0o755)
+        .file("workspace/main/MEMORY.md", b"x");
+    let archive = open(Arc::new(seal(&[(Role::State, &state), (Role::Workspace, &workspace)])));
+    let target = Target::Original { home: home.clone(), state_dir: home.join(".openclaw") };
+    let moves = |globs: &[&str]| {
+        let plan = Plan::new(&archive, &selection(&Role::ALL, globs), &target, &Adaptation::default());
+        plan.unwrap().moves()
+    };
+    let pair = |old: &str| (Path::new(old).to_owned(), home.clone());
+    assert_eq!(moves(&[]), [pair("/home/al"), pair("/mnt/copy")]);
+    assert_eq!(moves(&["state/openclaw.json", "state/more.json5"]), [pair("/home/al"), pair("/mnt/copy")]);
+    assert_eq!(moves(&["workspace"]), [pair("/mnt/copy")], "nothing that speaks of it is restored");
+    restore_to(&archive, &Selection::default(), &target).unwrap();
+    let text = fs::read_to_string(home.join(".openclaw/more.json5")).unwrap();
+    assert!(text.contains(&format!("'{}/.openclaw/workspace'", home.display())), "{text}");
+}
+
+#[test]
 fn a_role_that_the_archive_lacks() {
     let (_scratch, base) = scratch();
     let state = Payload::state();
