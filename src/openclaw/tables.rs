@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::openclaw::columns::{Column, Content};
+use crate::openclaw::columns::{Column, Content, job_texts};
 
 /// A cron job as far as its place goes.
 #[derive(Debug)]
@@ -54,12 +54,14 @@ impl Tables {
         let texts = self.rows(&query, |row| row.get::<_, Option<String>>(0))?;
         let mut paths = Vec::new();
         for text in texts.into_iter().flatten() {
-            if matches!(content, Content::Json(_)) {
-                collect(&serde_json::from_str(&text).unwrap_or_default(), &mut paths);
-            } else if text.starts_with('/') {
-                paths.push(text);
+            let document = || serde_json::from_str(&text).unwrap_or_default();
+            match content {
+                Content::Json(_) => collect(&document(), &mut paths),
+                Content::Job => paths.extend(job_texts(&document())),
+                _ => paths.push(text),
             }
         }
+        paths.retain(|path| path.starts_with('/'));
         Ok(paths)
     }
 
@@ -116,10 +118,10 @@ impl Tables {
     }
 }
 
-/// Collects the texts of a document that are absolute paths.
+/// Collects the texts of a document.
 fn collect(value: &Value, paths: &mut Vec<String>) {
     match value {
-        Value::String(text) if text.starts_with('/') => paths.push(text.clone()),
+        Value::String(text) => paths.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| collect(item, paths)),
         Value::Object(members) => members.values().for_each(|member| collect(member, paths)),
         _ => {}

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, params};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::openclaw::columns::{COLUMNS, Column, Content};
+use crate::openclaw::columns::{COLUMNS, Column, Content, job_texts};
 use crate::openclaw::relocate::{Relocation, ordered, strings, workspaces};
 
 /// What was rewritten.
@@ -84,7 +85,12 @@ impl Database {
         workspaces::relocate(&mut rewriting, workspaces).map_err(failed)?;
         for Column { table, name, content } in COLUMNS {
             match content {
-                Content::Json(condition) => rewriting.json(table, name, condition).map_err(failed)?,
+                Content::Json(condition) => {
+                    rewriting.json(table, name, condition, |_| None).map_err(failed)?;
+                }
+                Content::Job => {
+                    rewriting.json(table, name, "1", |job| Some(job_texts(job))).map_err(failed)?;
+                }
                 Content::Path => rewriting.column(table, name).map_err(failed)?,
                 // Done above: rows of several tables belong together.
                 Content::CronStore | Content::Workspace => {}
@@ -231,14 +237,25 @@ impl Rewriting<'_> {
         Ok(())
     }
 
-    /// Rewrites the strings in a column of JSON that are paths.
-    fn json(&mut self, table: &'static str, column: &str, condition: &str) -> rusqlite::Result<()> {
+    /// Rewrites the strings in a column of JSON that are paths; `allowed` tells which may be, where
+    /// not all may.
+    fn json(
+        &mut self,
+        table: &'static str,
+        column: &str,
+        condition: &str,
+        allowed: impl Fn(&Value) -> Option<Vec<String>>,
+    ) -> rusqlite::Result<()> {
         if !self.rows.have(table, &[column])? {
             return Ok(());
         }
         let sql = format!("SELECT DISTINCT {column} FROM {table} WHERE {condition}");
         for [old] in self.rows.all(&sql)? {
-            let (new, count) = strings::rewrite(&old, |value| self.relocation.text(value));
+            let allowed = allowed(&serde_json::from_str(&old).unwrap_or_default());
+            let (new, count) = strings::rewrite(&old, |value| {
+                let may = allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|one| one == value));
+                may.then(|| self.relocation.text(value)).flatten()
+            });
             if count > 0 {
                 let sql = format!("UPDATE {table} SET {column} = ?2 WHERE {column} = ?1 AND {condition}");
                 let rows = self.rows.change(&sql, &[&old, &new])?;

@@ -295,11 +295,13 @@ fn the_index_of_plugins() {
 
 #[test]
 fn every_column_of_plain_paths() {
-    for Column { table, name: column, content } in COLUMNS {
-        let is_json = match content {
-            Content::Path => false,
-            Content::Json(_) => true,
-            Content::CronStore | Content::Workspace => continue,
+    let keyed = [Content::CronStore, Content::Workspace];
+    for Column { table, name: column, content } in COLUMNS.iter().filter(|one| !keyed.contains(&one.content))
+    {
+        let form = |path: &str| match content {
+            Content::Job => format!(r#"{{"payload": {{"argv":["sh", "{path}"],"note":"/home/al"}}}}"#),
+            Content::Json(_) => format!(r#"{{"a": ["{path}"]}}"#),
+            _ => path.to_owned(),
         };
         // What the condition of a document asks for holds in all rows.
         let scratch = Scratch::new(&format!(
@@ -308,7 +310,6 @@ fn every_column_of_plain_paths() {
         ));
         let paths = ["/home/al/.openclaw/x", "/home/al/y", "/home/alice/y", "relative/y", "~/y"];
         let new = ["/home/bo/.openclaw-work/x", "/home/bo/y", "/home/alice/y", "relative/y", "~/y"];
-        let form = |path: &str| if is_json { format!(r#"{{"a": ["{path}"]}}"#) } else { path.to_owned() };
         let insert = format!("INSERT INTO {table} (id, {column}) VALUES (?1, ?2)");
         for (id, path) in paths.iter().enumerate() {
             scratch.run(&insert, params![i64::try_from(id).unwrap(), form(path)]);
@@ -319,6 +320,19 @@ fn every_column_of_plain_paths() {
         let rows = scratch.texts(&format!("SELECT {column} FROM {table} WHERE id < 9 ORDER BY id"));
         assert_eq!(rows, new.map(form), "{table}.{column}");
     }
+}
+
+#[test]
+fn of_a_cron_job_what_a_command_gets_and_where_it_runs() {
+    let scratch = Scratch::openclaw();
+    let job = |home: &str| {
+        format!(
+            r#"{{"name":"/home/al","schedule":{{"kind":"on-exit","cwd":"{home}/a"}}, "payload":{{"kind":"command","argv":["{home}/bin/x","in /home/al"],"env":{{"/home/al":"{home}/c"}},"message":"/home/al/note"}}}}"#
+        )
+    };
+    scratch.job("/elsewhere", "a").run("UPDATE cron_jobs SET job_json = ?1", params![job("/home/al")]);
+    scratch.relocate();
+    assert_eq!(scratch.texts("SELECT job_json FROM cron_jobs"), [job("/home/bo")]);
 }
 
 #[test]
