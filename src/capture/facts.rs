@@ -27,6 +27,7 @@ pub(crate) fn source(installation: &Installation, scope: &Scope, role: Role) -> 
     .filter_map(|(name, value)| Some((name.to_owned(), value?)))
     .collect();
     if role == Role::State
+        && !scope.only_config
         && let Some(version) = schema_version(&installation.state_dir.join(SHARED_DATABASE))
     {
         facts.insert(format!("schema.state/{SHARED_DATABASE}"), version.to_string());

@@ -44,6 +44,9 @@ pub struct CaptureOptions {
     pub include: Vec<String>,
     /// Also store what can be made again.
     pub all: bool,
+    /// Store the files of the configuration and nothing else: the configuration file, those that it
+    /// includes, and those that its `${NAME}` may come from.
+    pub only_config: bool,
     /// Where the copies of databases go; `TMPDIR` or `/var/tmp` where it is not said.
     pub scratch: Option<PathBuf>,
 }
@@ -55,6 +58,7 @@ impl Default for CaptureOptions {
             exclude: Vec::new(),
             include: Vec::new(),
             all: false,
+            only_config: false,
             scratch: None,
         }
     }
@@ -72,6 +76,7 @@ impl Default for CaptureOptions {
 /// # Errors
 ///
 /// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse;
+/// [`NotFound`](crate::ErrorKind::NotFound) for a missing configuration that alone is wanted;
 /// [`Interrupted`](crate::ErrorKind::Interrupted); [`Io`](crate::ErrorKind::Io) when there is no place for
 /// copies of databases; and those of the writer.
 pub fn capture<W: Write + Seek + Send + 'static>(
@@ -88,6 +93,7 @@ pub fn capture<W: Write + Seek + Send + 'static>(
 /// # Errors
 ///
 /// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse;
+/// [`NotFound`](crate::ErrorKind::NotFound) for a missing configuration that alone is wanted;
 /// [`Interrupted`](crate::ErrorKind::Interrupted).
 pub fn preview(
     installation: &Installation,
@@ -134,7 +140,8 @@ fn warn_of_idle_patterns(scope: &Scope, observer: &dyn Observer) {
 
 /// The roles asked for, in the archive's order.
 fn roles(options: &CaptureOptions) -> impl Iterator<Item = Role> {
-    Role::ALL.into_iter().filter(|role| options.roles.contains(role))
+    let wanted = |role: &Role| options.roles.contains(role) && !(options.only_config && *role != Role::State);
+    Role::ALL.into_iter().filter(wanted)
 }
 
 /// Cuts a text to what a line of the index may hold.

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, statat};
 
 use crate::capture::CaptureOptions;
 use crate::capture::meta::{Id, Meta};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::entry::{Role, Root};
 use crate::observer::Observer;
 use crate::openclaw::policy::Policy;
@@ -26,6 +26,8 @@ pub(crate) struct Scope {
     roots: Vec<PlannedRoot>,
     directories: HashMap<Id, ArchivePath>,
     files: HashMap<(Id, Vec<u8>), ArchivePath>,
+    /// The state directory itself is left out.
+    pub(crate) only_config: bool,
 }
 
 /// A root before it is read.
@@ -34,8 +36,8 @@ pub(crate) struct PlannedRoot {
     pub(crate) role: Role,
     pub(crate) path: ArchivePath,
     pub(crate) source: PathBuf,
-    /// The one file that is taken of a directory that is not OpenClaw's own.
-    pub(crate) only: Option<Vec<u8>>,
+    /// The files that are taken of a directory that holds others as well, ascending; `None` is all.
+    pub(crate) only: Option<Vec<Vec<u8>>>,
     agents: Vec<String>,
 }
 
@@ -44,7 +46,8 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a pattern that does not parse;
+    /// [`NotFound`](crate::ErrorKind::NotFound) where only a configuration is wanted that is not there.
     pub(crate) fn new(
         installation: &Installation,
         options: &CaptureOptions,
@@ -55,12 +58,25 @@ impl Scope {
             roots: Vec::new(),
             directories: HashMap::new(),
             files: HashMap::new(),
+            only_config: options.only_config,
         };
-        let state = &installation.state_dir;
-        scope.directory(Role::State, "state", state, vec![], observer)?;
+        if !options.only_config {
+            scope.directories(installation, observer)?;
+        } else if installation.config.is_none() {
+            let what = format!("no configuration file in `{}`", installation.state_dir.display());
+            return Err(Error::NotFound { what });
+        }
+        scope.configuration(installation)?;
+        scope.roots.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(scope)
+    }
+
+    /// Plans what is stored with all that is in it.
+    fn directories(&mut self, installation: &Installation, observer: &dyn Observer) -> Result<()> {
+        self.directory(Role::State, "state", &installation.state_dir, vec![], observer)?;
         for agent in &installation.agent_dirs {
             let (name, agents) = (format!("agent/{}", agent.agent), vec![agent.agent.clone()]);
-            scope.directory(Role::State, &name, &agent.path, agents, observer)?;
+            self.directory(Role::State, &name, &agent.path, agents, observer)?;
         }
         // Agents' own workspaces first: their ids make the names.
         let (claimed, others): (Vec<_>, Vec<_>) = installation
@@ -72,20 +88,31 @@ impl Scope {
         for workspace in claimed.into_iter().chain(others) {
             let name = format!("workspace/{}", unused_name(workspace, &mut names));
             let agents = workspace.agents.clone();
-            scope.directory(Role::Workspace, &name, &workspace.path, agents, observer)?;
+            self.directory(Role::Workspace, &name, &workspace.path, agents, observer)?;
         }
-        if let Some(config) = &installation.config {
-            scope.file("config", config, state)?;
+        Ok(())
+    }
+
+    /// Plans the files of the configuration, as far as they are not stored with the state directory.
+    fn configuration(&mut self, installation: &Installation) -> Result<()> {
+        let state_dir =
+            fs::canonicalize(&installation.state_dir).unwrap_or_else(|_| installation.state_dir.clone());
+        let named = |name, file: &'_ Option<PathBuf>| file.clone().map(|file| (Some(name), file));
+        let own = [
+            named("config", &installation.config),
+            named("config", &installation.env_file),
+            named("env", &installation.gateway_env),
+        ];
+        let includes = installation.includes.iter().map(|file| (None, file.clone()));
+        let mut others = 0;
+        for (name, file) in own.into_iter().flatten().chain(includes) {
+            for place in places(&file) {
+                if self.only_config || !place.starts_with(&state_dir) {
+                    self.file(name, &place, &mut others)?;
+                }
+            }
         }
-        if let Some(gateway_env) = &installation.gateway_env {
-            scope.file("env", gateway_env, state)?;
-        }
-        let mut outside = 0;
-        for include in &installation.includes {
-            outside += usize::from(scope.file(&format!("include/{outside}"), include, state)?);
-        }
-        scope.roots.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(scope)
+        Ok(())
     }
 
     /// The roots of a role, ascending.
@@ -139,33 +166,62 @@ impl Scope {
         Ok(())
     }
 
-    /// Plans a root for a file, unless it lies in the state directory; tells whether it did.
-    ///
-    /// Goes by the file's own place: a link in the state directory is stored as the link that it is.
-    fn file(&mut self, name: &str, file: &Path, state_dir: &Path) -> Result<bool> {
-        let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        let state_dir = fs::canonicalize(state_dir).unwrap_or_else(|_| state_dir.to_owned());
-        let (Some(source), Some(file_name)) = (file.parent(), file.file_name()) else {
-            return Ok(false);
+    /// Plans a file, each once: in the root of this name where that stands for the file's directory or
+    /// for none yet, else in one of the numbered others.
+    fn file(&mut self, name: Option<&str>, place: &Path, others: &mut u64) -> Result<()> {
+        let (Some(source), Some(file)) = (place.parent(), place.file_name()) else {
+            return Ok(());
         };
-        if file.starts_with(&state_dir) {
-            return Ok(false);
+        let key = identity(source).map(|id| (id, file.as_bytes().to_vec()));
+        if key.as_ref().is_some_and(|key| self.files.contains_key(key)) {
+            return Ok(());
         }
-        let path = ArchivePath::parse(name.as_bytes())?;
-        if let Some(id) = identity(source) {
-            let file_name = file_name.as_bytes().to_vec();
-            self.files.insert((id, file_name), path.clone());
-        }
-        self.roots.push(PlannedRoot {
-            role: Role::State,
-            path,
-            source: source.to_owned(),
-            only: Some(file_name.as_bytes().to_vec()),
-            agents: Vec::new(),
-        });
-        Ok(true)
+        let name = name.map(|name| ArchivePath::parse(name.as_bytes())).transpose()?;
+        let known = self.roots.iter_mut().find(|root| Some(&root.path) == name.as_ref());
+        let path = match (known, name) {
+            (Some(PlannedRoot { path, source: same, only: Some(names), .. }), _) if same == source => {
+                names.push(file.as_bytes().to_vec());
+                names.sort();
+                path.clone()
+            }
+            (known, name) => {
+                let path = if let Some(name) = name.filter(|_| known.is_none()) {
+                    name
+                } else {
+                    *others += 1;
+                    ArchivePath::parse(format!("include/{}", *others - 1).as_bytes())?
+                };
+                self.roots.push(PlannedRoot {
+                    role: Role::State,
+                    path: path.clone(),
+                    source: source.to_owned(),
+                    only: Some(vec![file.as_bytes().to_vec()]),
+                    agents: Vec::new(),
+                });
+                path
+            }
+        };
+        self.files.extend(key.map(|key| (key, path)));
+        Ok(())
     }
 }
+
+/// Where a file lies: its own place, and where that is a link those that it leads to, to the last.
+fn places(file: &Path) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    let mut next = Some(file.to_owned());
+    while let Some(path) = next.take().filter(|_| places.len() < MAX_LINKS) {
+        if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
+            let parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned());
+            next = fs::read_link(parent.join(name)).ok().map(|target| parent.join(target));
+            places.push(parent.join(name));
+        }
+    }
+    places
+}
+
+/// What the system follows.
+const MAX_LINKS: usize = 40;
 
 /// The identity of a directory, links followed.
 fn identity(directory: &Path) -> Option<Id> {

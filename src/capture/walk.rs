@@ -97,6 +97,11 @@ pub(crate) fn walk(
     visitor: &mut dyn Visitor,
     observer: &dyn Observer,
 ) -> Result<()> {
+    if scope.only_config && role == Role::State {
+        let path = ArchivePath::parse(b"state")?;
+        let detail = "only the configuration is asked for".to_owned();
+        visitor.skip(Skipped { path, why: SkipReason::Policy, detail })?;
+    }
     for root in scope.roots(role) {
         let mut walk = Walk { scope, root, links, visitor, frames: Vec::new() };
         walk.start()?;
@@ -208,7 +213,7 @@ impl Walk<'_> {
             Err(error) => return self.trouble(&path, trouble(error)),
         };
         let inner = !self.frames.is_empty();
-        // The directory of a single file may well be another root.
+        // The directory of single files may well be another root.
         let whole = inner || self.root.only.is_none();
         if let Some(other) = self.scope.root_directory(meta.id)
             && *other != path
@@ -217,7 +222,9 @@ impl Walk<'_> {
             return self.skip(&path, SkipReason::Root, &format!("stored as `{other}`"));
         }
         let (names, failure) = match &self.root.only {
-            Some(only) if !inner => (CString::new(only.as_slice()).into_iter().collect(), None),
+            Some(only) if !inner => {
+                (only.iter().flat_map(|name| CString::new(name.as_slice())).collect(), None)
+            }
             _ => match names(&handle) {
                 Ok(listed) => listed,
                 Err(error) => return self.trouble(&path, trouble(error)),

@@ -18,6 +18,7 @@ use super::destination::Destination;
 use super::failure::{Exit, Failure};
 use super::glob::Patterns;
 use super::json;
+use super::name::default_name;
 use super::outlook;
 use super::series;
 use super::spool;
@@ -53,6 +54,10 @@ pub(crate) struct Args {
     /// Leave out the agents' workspaces.
     #[arg(long)]
     no_workspace: bool,
+    /// Store the configuration alone: its file, the files that it includes, and `.env` and
+    /// `gateway.env`, from which its `${NAME}` may come.
+    #[arg(long, conflicts_with_all = ["all", "include"])]
+    only_config: bool,
     /// Refuse while a gateway or another part of OpenClaw is running on the state directory.
     #[arg(long)]
     require_stopped: bool,
@@ -94,15 +99,19 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         exclude,
         include: args.include.clone(),
         all: args.all,
+        only_config: args.only_config,
         ..CaptureOptions::default()
     };
     if args.dry_run {
         return outlook::show(&installation, &options, ui);
     }
     let created = Timestamp::now();
-    let destination = Destination::choose(&args.output, &installation, created)?;
+    let name = default_name(installation.profile.as_deref(), args.only_config, created);
+    let destination = Destination::choose(&args.output, &name, &installation)?;
     let builder = ArchiveBuilder::new().level(args.level).threads(ui.threads).created(created.as_second());
-    let builder = match series::of(&installation.state_dir, ui) {
+    // Whoever keeps the newest of a series must not keep a configuration instead of everything.
+    let series = if args.only_config { None } else { series::of(&installation.state_dir, ui) };
+    let builder = match series {
         Some(id) => builder.series(id),
         None => builder,
     };

@@ -3,12 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 use ocbak::{Error, Installation};
 
 use super::failure::Failure;
-use super::name::default_name;
 
 /// Where a new archive goes.
 #[derive(Debug)]
@@ -19,21 +16,13 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Decides by what the user wrote after `--output`.
-    pub(crate) fn choose(
-        output: &Path,
-        installation: &Installation,
-        created: Timestamp,
-    ) -> Result<Self, Failure> {
+    /// Decides by what the user wrote after `--output`; `name` is the one in a directory.
+    pub(crate) fn choose(output: &Path, name: &str, installation: &Installation) -> Result<Self, Failure> {
         if output.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
         let is_directory = output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/");
-        let path = if is_directory {
-            output.join(default_name(installation.profile.as_deref(), created))
-        } else {
-            output.to_owned()
-        };
+        let path = if is_directory { output.join(name) } else { output.to_owned() };
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

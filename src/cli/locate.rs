@@ -15,6 +15,9 @@ use super::ui::{self, Output, Ui};
 /// payload, its heavy directories with their sizes, and what is left out and why.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
+    /// Of what would be stored, show only what `create --only-config` stores.
+    #[arg(long)]
+    only_config: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -24,7 +27,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let installation = Installation::locate(&args.place.search(), &environment).map_err(Failure::Locating)?;
     outlook::warn(&installation, ui);
     let usage = Usage::of(&installation.state_dir, installation.config.as_deref(), &environment);
-    let outlook = outlook::look(&installation, &CaptureOptions::default(), ui)?;
+    let options = CaptureOptions { only_config: args.only_config, ..CaptureOptions::default() };
+    let outlook = outlook::look(&installation, &options, ui)?;
     if ui.json {
         let mut document = outlook.document();
         document["installation"] = found(&installation, &usage.holders);
@@ -72,6 +76,9 @@ fn say(installation: &Installation, holders: &[Holder], output: &mut Output) -> 
             shown(&agent.path)
         ))?;
     }
+    if let Some(file) = &installation.env_file {
+        output.line(format_args!("environment: {}", shown(file)))?;
+    }
     if let Some(file) = &installation.gateway_env {
         output.line(format_args!("environment of the service: {}", shown(file)))?;
     }
@@ -104,6 +111,7 @@ fn found(installation: &Installation, holders: &[Holder]) -> Value {
         "openclaw_version": installation.openclaw_version,
         "workspaces": workspaces.collect::<Vec<_>>(),
         "agent_dirs": agents.collect::<Vec<_>>(),
+        "env_file": optional(installation.env_file.as_ref()),
         "gateway_env": optional(installation.gateway_env.as_ref()),
         "in_use": holders.iter().map(json::holder).collect::<Vec<_>>(),
     })

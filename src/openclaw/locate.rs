@@ -88,6 +88,8 @@ pub struct Installation {
     pub workspaces: Vec<Workspace>,
     /// Agents' private directories outside the state directory.
     pub agent_dirs: Vec<AgentDir>,
+    /// `.env` in the configuration's directory, where there is one.
+    pub env_file: Option<PathBuf>,
     /// Environment file of the gateway's service, where there is one.
     pub gateway_env: Option<PathBuf>,
     /// Files that the configuration includes, wherever they lie.
@@ -153,6 +155,7 @@ impl Installation {
         let found = workspaces::find(&settings, &place, &mut warnings);
         // The service's file stands for the home, not for a state directory elsewhere.
         let belongs_to_home = location.usual || state_dir.parent() == Some(&home);
+        let env_file = Some(directory.join(".env")).filter(|file| file.is_file());
         let gateway_env = home.join(".config/openclaw/gateway.env");
         let gateway_env = (belongs_to_home && gateway_env.is_file()).then_some(gateway_env);
         Ok(Self {
@@ -166,6 +169,7 @@ impl Installation {
             rule: location.rule,
             config,
             profile,
+            env_file,
             gateway_env,
             includes: settings.includes,
             cron_stores,

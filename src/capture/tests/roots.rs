@@ -4,7 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::{Captured, Test};
+use crate::ErrorKind;
+use crate::capture::record;
 use crate::format::entry::{Role, SkipReason};
+use crate::observer::Silent;
+use crate::openclaw::{Environment, Installation, Search};
 
 fn config(test: &Test, agents: &str) {
     let content = format!("{{agents:{agents},meta:{{lastTouchedVersion:'2026.9.6'}}}}");
@@ -113,6 +117,88 @@ fn what_lies_outside_the_state_directory_has_its_own_roots() {
     assert_eq!(captured.content("workspace/a/other"), b"other");
     let twice = captured.skipped("workspace/a/settings.json5");
     assert_eq!(twice, Some(SkipReason::Root));
+}
+
+#[test]
+fn a_configuration_elsewhere_brings_the_variables_beside_it() {
+    let test = Test::new();
+    test.write("cfg/oc.json", "{}");
+    test.write("cfg/.env", "KEY=1");
+    test.write("cfg/other", "not OpenClaw's");
+    let environment = Environment::empty()
+        .with("HOME", test.home.path())
+        .with("OPENCLAW_CONFIG_PATH", test.at("cfg/oc.json"));
+    let installation = Installation::locate(&Search::default(), &environment).unwrap();
+    let mut captured = Captured::default();
+    record(&installation, &test.options, &mut captured, &Silent).unwrap();
+    assert_eq!(captured.roots(Role::State), ["config", "state"]);
+    assert_eq!(captured.content("config/oc.json"), b"{}");
+    assert_eq!(captured.content("config/.env"), b"KEY=1");
+    assert!(!captured.has("config/other"));
+}
+
+#[test]
+fn the_configuration_alone_is_its_files_wherever_they_lie() {
+    let mut test = Test::new();
+    config(&test, "{$include:['sub/a.json5','b.json']}");
+    test.write(".openclaw/sub/a.json5", "{}");
+    test.write(".openclaw/sub/other", "not included");
+    test.write(".openclaw/b.json", "{/* b */}");
+    test.write(".openclaw/.env", "KEY=1");
+    test.write(".openclaw/credentials/a", "a");
+    test.write(".openclaw/workspace/a", "a");
+    test.write(".config/openclaw/gateway.env", "TOKEN=1");
+    test.options.only_config = true;
+    let captured = test.capture();
+    assert_eq!(captured.sources.keys().copied().collect::<Vec<_>>(), [Role::State]);
+    let expected = [
+        "config",
+        "config/.env",
+        "config/openclaw.json",
+        "env",
+        "env/gateway.env",
+        "include/0",
+        "include/0/a.json5",
+        "include/1",
+        "include/1/b.json",
+    ];
+    assert_eq!(
+        captured.entries.keys().map(|name| str::from_utf8(name).unwrap()).collect::<Vec<_>>(),
+        expected
+    );
+    assert_eq!(captured.skipped("state"), Some(SkipReason::Policy));
+    assert_eq!(test.preview()[0].entries, 9);
+    fs::remove_file(test.state("openclaw.json")).unwrap();
+    let missing = record(&test.installation(), &test.options, &mut Captured::default(), &Silent);
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_configuration_behind_links_comes_with_them() {
+    let mut test = Test::new();
+    test.write("dotfiles/oc.json", "{}");
+    test.write("dotfiles/secrets.env", "KEY=1");
+    symlink("dotfiles/oc.json", test.at("between")).unwrap();
+    symlink("../between", test.state("openclaw.json")).unwrap();
+    symlink(test.at("dotfiles/secrets.env"), test.state(".env")).unwrap();
+    let captured = test.capture();
+    assert_eq!(captured.entry("state/openclaw.json").kind, super::Kind::Symlink(b"../between".to_vec()));
+    let files = |captured: &Captured| {
+        let mut files: Vec<_> = captured
+            .entries
+            .iter()
+            .filter(|(name, entry)| !name.starts_with(b"state") && entry.kind != super::Kind::Directory)
+            .map(|(name, _)| name.rsplit(|&byte| byte == b'/').next().unwrap().to_vec())
+            .collect();
+        files.sort();
+        files
+    };
+    assert_eq!(files(&captured), [&b"between"[..], b"oc.json", b"secrets.env"]);
+    test.options.only_config = true;
+    let captured = test.capture();
+    assert_eq!(captured.entry("config/openclaw.json").kind, super::Kind::Symlink(b"../between".to_vec()));
+    let all = [&b".env"[..], b"between", b"oc.json", b"openclaw.json", b"secrets.env"];
+    assert_eq!(files(&captured), all);
 }
 
 #[test]
