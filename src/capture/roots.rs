@@ -78,6 +78,9 @@ impl Scope {
             let (name, agents) = (format!("agent/{}", agent.agent), vec![agent.agent.clone()]);
             self.directory(Role::State, &name, &agent.path, agents, observer)?;
         }
+        if let Some(credentials) = &installation.credentials {
+            self.directory(Role::State, "credentials", credentials, vec![], observer)?;
+        }
         // Agents' own workspaces first: their ids make the names.
         let (claimed, others): (Vec<_>, Vec<_>) = installation
             .workspaces

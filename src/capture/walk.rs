@@ -140,7 +140,12 @@ impl Walk<'_> {
         // The root itself may be reached through links; below it none is followed.
         match openat(CWD, &self.root.source, DIRECTORY, Mode::empty()) {
             Ok(handle) => self.enter(path, handle),
-            Err(error) => self.trouble(&path, trouble(error)),
+            // Nobody took it away just now: it is named, and should be there.
+            Err(error) => {
+                let (_, detail) = trouble(error);
+                let source = sanitize(self.root.source.as_os_str().as_encoded_bytes());
+                self.skip(&path, SkipReason::Unreadable, &format!("`{source}`: {detail}"))
+            }
         }
     }
 

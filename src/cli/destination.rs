@@ -46,7 +46,9 @@ fn outside(path: &Path, parent: &Path, installation: &Installation) -> Result<()
         return Ok(());
     };
     let workspaces = installation.workspaces.iter().map(|one| &one.path);
-    for source in [&installation.state_dir].into_iter().chain(workspaces) {
+    let agents = installation.agent_dirs.iter().map(|one| &one.path);
+    let own = [&installation.state_dir].into_iter().chain(&installation.credentials);
+    for source in own.chain(agents).chain(workspaces) {
         if real(source).is_some_and(|source| parent.starts_with(source)) {
             return Err(Failure::InsideSource { output: path.to_owned(), source: source.clone() });
         }

@@ -76,6 +76,9 @@ fn say(installation: &Installation, holders: &[Holder], output: &mut Output) -> 
             shown(&agent.path)
         ))?;
     }
+    if let Some(directory) = &installation.credentials {
+        output.line(format_args!("credentials: {}", shown(directory)))?;
+    }
     if let Some(file) = &installation.env_file {
         output.line(format_args!("environment: {}", shown(file)))?;
     }
@@ -111,6 +114,7 @@ fn found(installation: &Installation, holders: &[Holder]) -> Value {
         "openclaw_version": installation.openclaw_version,
         "workspaces": workspaces.collect::<Vec<_>>(),
         "agent_dirs": agents.collect::<Vec<_>>(),
+        "credentials": optional(installation.credentials.as_ref()),
         "env_file": optional(installation.env_file.as_ref()),
         "gateway_env": optional(installation.gateway_env.as_ref()),
         "in_use": holders.iter().map(json::holder).collect::<Vec<_>>(),

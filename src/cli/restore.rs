@@ -1,6 +1,6 @@
 //! `ocbak restore`: an installation back from an archive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
 use serde_json::{Value, json};
@@ -78,6 +78,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     for warning in plan.warnings() {
         ui.warn(warning);
     }
+    if let (Target::Original { .. }, Some(place)) = (&target, plan.credentials()) {
+        look_for_credentials(&place, args, ui)?;
+    }
     let mut document = json!({
         "file": json::path(&args.file),
         "dry_run": args.dry_run,
@@ -153,6 +156,22 @@ fn unused(target: &Target, args: &Args, ui: &Ui) -> Result<(), Failure> {
         }
         Some(_) => Err(Failure::InUse { state_dir: state_dir.clone(), holders }),
     }
+}
+
+/// Says where OpenClaw would not find the credentials that go to `place`.
+fn look_for_credentials(place: &Path, args: &Args, ui: &Ui) -> Result<(), Failure> {
+    let environment = Environment::current();
+    let location = Location::find(&args.place.search(), &environment).map_err(Failure::Locating)?;
+    let expected = location.credentials(&environment).map_err(Failure::Locating)?;
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if real(&expected) != real(place) {
+        ui.warn(format_args!(
+            "credentials go to `{}`, but OpenClaw looks for them in `{}`: `OPENCLAW_OAUTH_DIR` decides",
+            place.display(),
+            expected.display()
+        ));
+    }
+    Ok(())
 }
 
 fn root(root: &PlannedRoot) -> Value {

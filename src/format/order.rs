@@ -84,7 +84,7 @@ pub(crate) fn root_path(text: &str, role: Role) -> Option<ArchivePath> {
             })
     };
     let known = match (role, text.split_once('/')) {
-        (Role::State, None) => matches!(text, "config" | "env" | "state"),
+        (Role::State, None) => matches!(text, "config" | "credentials" | "env" | "state"),
         (Role::State, Some(("include", number))) => decimal(number).is_some(),
         (Role::State, Some(("agent", name))) | (Role::Workspace, Some(("workspace", name))) => id(name),
         _ => false,
@@ -149,6 +149,9 @@ mod tests {
     fn root_names_are_those_of_the_role() {
         for (text, role, good) in [
             ("state", Role::State, true),
+            ("credentials", Role::State, true),
+            ("credentials", Role::Workspace, false),
+            ("credentials/0", Role::State, false),
             ("include/0", Role::State, true),
             ("include/00", Role::State, false),
             ("agent/a-b_1", Role::State, true),

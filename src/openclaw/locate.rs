@@ -63,6 +63,18 @@ impl Location {
         };
         Ok(Self { usual: same_home && state_dir == usual, home, state_dir, profile, rule })
     }
+
+    /// Where OpenClaw looks for credentials there.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io) where `OPENCLAW_OAUTH_DIR` is relative to a directory that is gone.
+    pub fn credentials(&self, environment: &Environment) -> Result<PathBuf> {
+        match environment.value(CREDENTIALS).filter(|_| self.usual) {
+            Some(value) => full(&expand(&value, &self.home)),
+            None => Ok(self.state_dir.join("credentials")),
+        }
+    }
 }
 
 /// An OpenClaw installation on this machine.
@@ -88,6 +100,8 @@ pub struct Installation {
     pub workspaces: Vec<Workspace>,
     /// Agents' private directories outside the state directory.
     pub agent_dirs: Vec<AgentDir>,
+    /// Directory of credentials, where it is outside the state directory; need not exist.
+    pub credentials: Option<PathBuf>,
     /// `.env` in the configuration's directory, where there is one.
     pub env_file: Option<PathBuf>,
     /// Environment file of the gateway's service, where there is one.
@@ -116,6 +130,9 @@ impl Installation {
     /// [`Io`](crate::ErrorKind::Io) when the state directory cannot be looked at.
     pub fn locate(search: &Search, environment: &Environment) -> Result<Self> {
         let location = Location::find(search, environment)?;
+        let credentials = workspaces::settle(location.credentials(environment)?, &location.home);
+        let credentials =
+            Some(credentials).filter(|directory| !workspaces::lies_in(directory, &location.state_dir));
         let (home, state_dir) = (location.home, location.state_dir);
         must_be_directory(&state_dir, || others(&home, location.profile.as_deref(), location.rule))?;
         let profile = location.profile;
@@ -169,6 +186,7 @@ impl Installation {
             rule: location.rule,
             config,
             profile,
+            credentials,
             env_file,
             gateway_env,
             includes: settings.includes,
@@ -326,6 +344,7 @@ fn full(path: &Path) -> Result<PathBuf> {
     absolute(path).map_err(|error| Error::io("resolve", path, error))
 }
 
+const CREDENTIALS: &str = "OPENCLAW_OAUTH_DIR";
 const DEFAULT_RULE: &str = "default directory";
 /// Default state directories, newest first.
 const STATE_DIRS: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];

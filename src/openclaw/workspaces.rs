@@ -273,7 +273,7 @@ fn id_of(path: &Path) -> Option<String> {
 
 /// Follows a symbolic link at the end of a path, so that the directory is known by its own place
 /// and not by the link's, which the state directory may hold as an entry.
-fn settle(path: PathBuf, home: &Path) -> PathBuf {
+pub(super) fn settle(path: PathBuf, home: &Path) -> PathBuf {
     if !path.is_symlink() {
         return path;
     }
@@ -294,7 +294,7 @@ fn same(one: &Path, other: &Path) -> bool {
     one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(a), Ok(b)) if a == b)
 }
 
-fn lies_in(path: &Path, directory: &Path) -> bool {
+pub(super) fn lies_in(path: &Path, directory: &Path) -> bool {
     match (fs::canonicalize(path), fs::canonicalize(directory)) {
         (Ok(path), Ok(directory)) => path.starts_with(directory),
         _ => path.starts_with(directory),

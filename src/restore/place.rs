@@ -265,7 +265,7 @@ impl Kind {
 
 /// Tells whether a root stands for a directory of its own, with all that is in it (spec §8.2).
 fn is_whole(root: &Root) -> bool {
-    matches!(root.path.components().next(), Some(b"state" | b"agent" | b"workspace"))
+    matches!(root.path.components().next(), Some(b"state" | b"agent" | b"credentials" | b"workspace"))
 }
 
 /// A whole root that may enclose others.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::archive::Archive;
 use crate::error::{Error, Result};
-use crate::format::entry::{Node, Role, Source};
+use crate::format::entry::{Entry, Node, Role, Source};
 use crate::format::index::Index;
 use crate::openclaw::Environment;
 use crate::path::ArchivePath;
@@ -121,6 +121,26 @@ impl Plan {
         let picked = |payload: usize, number: usize| self.layout.picks[payload].contains(number);
         let migration = self.layout.migration.as_ref();
         migration.map(|migration| migration.files(&contents(&self.indexes), picked)).unwrap_or_default()
+    }
+
+    /// Where credentials go that OpenClaw is to find, if any are restored.
+    #[must_use]
+    pub fn credentials(&self) -> Option<PathBuf> {
+        let target = |name: &str| {
+            let root = self.layout.roots.iter().find(|root| root.root.as_bytes() == name.as_bytes());
+            root.map(|root| root.target.clone())
+        };
+        let inside = self.indexes.iter().zip(&self.layout.picks).find_map(|(index, picks)| {
+            let is_it = |entry: &Entry| entry.path.as_bytes() == b"state/credentials";
+            let number = index.entries.iter().position(is_it).filter(|&number| picks.contains(number))?;
+            Some(&index.entries[number].node)
+        });
+        let own = target("credentials");
+        // A link may be what leads to those outside.
+        if inside.is_none() || (own.is_some() && !matches!(inside, Some(Node::Symlink { .. }))) {
+            return own;
+        }
+        Some(target("state")?.join("credentials"))
     }
 
     /// What a person should know before it happens.

@@ -138,6 +138,47 @@ fn a_configuration_elsewhere_brings_the_variables_beside_it() {
 }
 
 #[test]
+fn credentials_elsewhere_have_their_own_root() {
+    let test = Test::new();
+    test.write(".openclaw/credentials/old.json", "old");
+    let environment =
+        Environment::empty().with("HOME", test.home.path()).with("OPENCLAW_OAUTH_DIR", "~/secure/oauth");
+    let capture = || {
+        let installation = Installation::locate(&Search::default(), &environment).unwrap();
+        let mut captured = Captured::default();
+        record(&installation, &test.options, &mut captured, &Silent).unwrap();
+        captured
+    };
+    let missing = capture();
+    assert_eq!(missing.skipped("credentials"), Some(SkipReason::Unreadable));
+    test.write("secure/oauth/whatsapp/creds.json", "{}");
+    test.write("secure/oauth/a.tmp", "half");
+    test.write("secure/other", "not OpenClaw's");
+    let captured = capture();
+    assert_eq!(captured.roots(Role::State), ["credentials", "state"]);
+    assert_eq!(captured.content("credentials/whatsapp/creds.json"), b"{}");
+    assert_eq!(captured.content("state/credentials/old.json"), b"old");
+    assert_eq!(captured.skipped("credentials/a.tmp"), Some(SkipReason::Policy));
+    let source = &captured.sources[&Role::State].roots[0].source;
+    assert_eq!(source, test.at("secure/oauth").to_str().unwrap().as_bytes());
+    no_file_twice(&captured);
+}
+
+#[test]
+fn credentials_behind_a_link_are_stored_with_it() {
+    let test = Test::new();
+    test.write("secure/creds.json", "{}");
+    symlink("../secure", test.state("credentials")).unwrap();
+    let captured = test.capture();
+    assert_eq!(captured.entry("state/credentials").kind, super::Kind::Symlink(b"../secure".to_vec()));
+    assert_eq!(captured.content("credentials/creds.json"), b"{}");
+    fs::remove_file(test.state("credentials")).unwrap();
+    symlink("tmp-credentials", test.state("credentials")).unwrap();
+    test.write(".openclaw/tmp-credentials/creds.json", "{}");
+    assert_eq!(test.capture().roots(Role::State), ["state"]);
+}
+
+#[test]
 fn the_configuration_alone_is_its_files_wherever_they_lie() {
     let mut test = Test::new();
     config(&test, "{$include:['sub/a.json5','b.json']}");

@@ -83,6 +83,21 @@ fn the_configuration_follows_the_precedence() {
 }
 
 #[test]
+fn credentials_are_named_for_the_usual_installation_alone() {
+    let (home, environment) = home(&[".openclaw", ".openclaw-work", "oauth"]);
+    let environment = environment.with("OPENCLAW_OAUTH_DIR", "~/oauth");
+    let place = |search: &Search| Location::find(search, &environment).unwrap().credentials(&environment);
+    let usual = Search::default();
+    assert_eq!(place(&usual).unwrap(), home.path().join("oauth"));
+    assert_eq!(locate(&usual, &environment).credentials, Some(home.path().join("oauth")));
+    let work = Search { profile: Some("work".to_owned()), ..Search::default() };
+    assert_eq!(place(&work).unwrap(), home.path().join(".openclaw-work/credentials"));
+    assert_eq!(locate(&work, &environment).credentials, None);
+    let inside = environment.clone().with("OPENCLAW_OAUTH_DIR", "~/.openclaw/oauth");
+    assert_eq!(locate(&usual, &inside).credentials, None);
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let (home, environment) = home(&[]);
     let missing = Installation::locate(&Search::default(), &environment).unwrap_err();
