@@ -1,28 +1,21 @@
-//! `ocbak create`: an archive of an installation.
+//! `ocbak create`: archives of installations.
 
-use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use clap::Args as Group;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use ocbak::{
-    ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewFile, PayloadSummary, Role,
-    Summary, Usage, capture, preview, sanitize,
-};
+use ocbak::{ArchiveBuilder, CaptureOptions, Environment, ErrorKind, Role, Search};
 
 use super::args::Place;
-use super::destination::Destination;
 use super::failure::{Exit, Failure};
 use super::glob::Patterns;
 use super::json;
-use super::name::default_name;
-use super::outlook;
-use super::series;
-use super::spool;
-use super::ui::{self, Output, Ui, count, size};
+use super::make::{Order, Prepared};
+use super::ui::{self, Ui};
 use super::unlock::{SealArgs, seal};
 
 /// Make an encrypted archive of an OpenClaw installation, running or not.
@@ -35,7 +28,7 @@ pub(crate) struct Args {
     /// Where to write: a new file, a directory in which the name is chosen
     /// (`openclaw-<profile>-<UTC time>.ocbak`), or `-` for standard output.
     #[arg(short, long, value_name = "FILE|DIR|-", default_value = ".")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Leave out what matches, such as `state/media/**`; may be repeated. Patterns are over the
     /// names in the archive: `*` stays within a name, `**` does not.
     #[arg(long, value_name = "GLOB")]
@@ -54,23 +47,27 @@ pub(crate) struct Args {
     /// Leave out the agents' workspaces.
     #[arg(long)]
     no_workspace: bool,
+    /// Make one archive of every installation in the home directory: of the default one and of each
+    /// profile. `--output` is a directory then.
+    #[arg(long, conflicts_with_all = ["profile", "state_dir", "config"])]
+    all_profiles: bool,
     /// Store the configuration alone: its file, the files that it includes, and `.env` and
     /// `gateway.env`, from which its `${NAME}` may come.
     #[arg(long, conflicts_with_all = ["all", "include"])]
     only_config: bool,
     /// Refuse while a gateway or another part of OpenClaw is running on the state directory.
     #[arg(long)]
-    require_stopped: bool,
+    pub(super) require_stopped: bool,
     /// Say what would be stored and what left out, and write nothing; needs no key.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Level of compression, from 1 (fast) to 19 (small).
     #[arg(long, value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(i32).range(1..=19))]
-    level: i32,
+    pub(super) level: i32,
     /// Where an archive for standard output grows, encrypted, before it is sent.
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
-    spool_dir: PathBuf,
+    pub(super) spool_dir: PathBuf,
     #[command(flatten)]
     seal: SealArgs,
     #[command(flatten)]
@@ -78,10 +75,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    let to_stdout = args.output.as_os_str() == "-";
-    if to_stdout && !args.dry_run {
+    if args.output.as_os_str() == "-" && !args.dry_run {
         if ui.json {
             return Err(Failure::Conflict { first: "`--json`", second: "`--output -`" });
+        }
+        if args.all_profiles {
+            return Err(Failure::Conflict { first: "`--all-profiles`", second: "`--output -`" });
         }
         if io::stdout().is_terminal() {
             return Err(Failure::ArchiveToTerminal);
@@ -90,56 +89,111 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let exclude = exclusions(args)?;
     Patterns::parse(&exclude)?;
     Patterns::parse(&args.include)?;
-    let environment = Environment::current();
-    let installation = Installation::locate(&args.place.search(), &environment).map_err(Failure::Locating)?;
-    outlook::warn(&installation, ui);
-    let in_use = users(args, &installation, &environment, ui)?;
-    let options = CaptureOptions {
-        roles: if args.no_workspace { vec![Role::State] } else { Role::ALL.to_vec() },
-        exclude,
-        include: args.include.clone(),
-        all: args.all,
-        only_config: args.only_config,
-        ..CaptureOptions::default()
+    let order = Order {
+        args,
+        options: CaptureOptions {
+            roles: if args.no_workspace { vec![Role::State] } else { Role::ALL.to_vec() },
+            exclude,
+            include: args.include.clone(),
+            all: args.all,
+            only_config: args.only_config,
+            ..CaptureOptions::default()
+        },
+        environment: Environment::current(),
+        created: Timestamp::now(),
+        ui,
     };
-    if args.dry_run {
-        return outlook::show(&installation, &options, ui);
+    let search = args.place.search();
+    if args.all_profiles { every(&order, &search) } else { one(&order, &search) }
+}
+
+/// Makes the archive of one installation.
+fn one(order: &Order<'_>, search: &Search) -> Result<Exit, Failure> {
+    let ui = order.ui;
+    let prepared = order.prepare(search)?;
+    if order.args.dry_run {
+        let outlook = order.look(&prepared)?;
+        outlook.show(ui)?;
+        return Ok(outlook.exit());
     }
-    let created = Timestamp::now();
-    let name = default_name(installation.profile.as_deref(), args.only_config, created);
-    let destination = Destination::choose(&args.output, &name, &installation)?;
-    let builder = ArchiveBuilder::new().level(args.level).threads(ui.threads).created(created.as_second());
-    // Whoever keeps the newest of a series must not keep a configuration instead of everything.
-    let series = if args.only_config { None } else { series::of(&installation.state_dir, ui) };
-    let builder = match series {
-        Some(id) => builder.series(id),
-        None => builder,
-    };
-    let builder = seal(&args.seal, builder, ui)?;
-    let summary = match &destination {
-        Destination::Stdout => {
-            let spool = spool::create(&args.spool_dir)?;
-            let (mut spool, summary) = write(builder, spool, &installation, &options, &args.spool_dir, ui)?;
-            send(&mut spool, ui).map(|()| summary)?
-        }
-        Destination::File(path) => {
-            let file = NewFile::create(path)?;
-            let (file, summary) = write(builder, file, &installation, &options, path, ui)?;
-            file.persist()?;
-            summary
-        }
-    };
-    let attention =
-        !installation.warnings.is_empty() || summary.payloads.iter().any(|payload| payload.attention > 0);
-    // Where standard output is taken by the archive, the exit code still tells.
-    if let Destination::File(path) = &destination {
-        if ui.json {
-            document(path, &summary, attention, &in_use, ui)?;
-        } else if !ui.quiet {
-            say(path, &summary)?;
+    prepared.tell_others(ui);
+    let made = order.make(prepared, builder(order)?)?;
+    if ui.json {
+        let mut document = made.document();
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    } else if !ui.quiet {
+        made.say()?;
+    }
+    Ok(made.exit())
+}
+
+/// Makes an archive of every installation in the home; one that fails does not stop the others.
+fn every(order: &Order<'_>, search: &Search) -> Result<Exit, Failure> {
+    let (args, ui) = (order.args, order.ui);
+    if !args.dry_run && !args.output.is_dir() {
+        return Err(Failure::NoDirectory { directory: args.output.clone() });
+    }
+    let mut all = Vec::new();
+    let mut prepared = Vec::new();
+    for search in search.every(&order.environment).map_err(Failure::Locating)? {
+        match order.prepare(&search) {
+            Ok(one) => prepared.push(one),
+            Err(failure) => all.push(failed(&search, failure)?),
         }
     }
-    Ok(if attention { Exit::Attention } else { Exit::Done })
+    let builder = if args.dry_run || prepared.is_empty() { ArchiveBuilder::new() } else { builder(order)? };
+    for one in prepared {
+        ui.note(format_args!("`{}`", one.installation.state_dir.display()));
+        let search = Search { profile: one.installation.profile.clone(), ..Search::default() };
+        all.push(match finish(order, one, builder.clone()) {
+            Ok(done) => done,
+            Err(failure) => failed(&search, failure)?,
+        });
+    }
+    if ui.json {
+        let archives: Vec<_> = all.iter().map(|(document, _)| document).collect();
+        let mut document = json!({ "archives": archives });
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    }
+    let exits = || all.iter().map(|(_, exit)| *exit);
+    let failure = exits().find(|exit| !matches!(exit, Exit::Done | Exit::Attention));
+    Ok(failure.or_else(|| exits().find(|exit| *exit == Exit::Attention)).unwrap_or(Exit::Done))
+}
+
+/// Makes one of several archives, or tells what it would hold.
+fn finish(order: &Order<'_>, one: Prepared, builder: ArchiveBuilder) -> Result<(Value, Exit), Failure> {
+    let ui = order.ui;
+    if order.args.dry_run {
+        let outlook = order.look(&one)?;
+        if !ui.json {
+            outlook.show(ui)?;
+        }
+        let mut document = outlook.document();
+        document["state_dir"] = json::path(&one.installation.state_dir);
+        document["profile"] = one.installation.profile.into();
+        return Ok((document, outlook.exit()));
+    }
+    let made = order.make(one, builder)?;
+    if !ui.json && !ui.quiet {
+        made.say()?;
+    }
+    Ok((made.document(), made.exit()))
+}
+
+/// Says why there is no archive of one installation; an interrupt ends all.
+fn failed(search: &Search, failure: Failure) -> Result<(Value, Exit), Failure> {
+    if matches!(&failure, Failure::Library(error) if error.kind() == ErrorKind::Interrupted) {
+        return Err(failure);
+    }
+    let exit = failure.say();
+    Ok((json!({ "profile": search.profile, "error": failure.document() }), exit))
+}
+
+fn builder(order: &Order<'_>) -> Result<ArchiveBuilder, Failure> {
+    let builder = ArchiveBuilder::new().level(order.args.level).threads(order.ui.threads);
+    seal(&order.args.seal, builder.created(order.created.as_second()), order.ui)
 }
 
 /// The patterns on the command line and those in files.
@@ -156,130 +210,4 @@ fn exclusions(args: &Args) -> Result<Vec<String>, Failure> {
         patterns.extend(lines.map(ToOwned::to_owned));
     }
     Ok(patterns)
-}
-
-/// Says who is using the state directory; it is no hindrance unless the user says so.
-fn users(
-    args: &Args,
-    installation: &Installation,
-    environment: &Environment,
-    ui: &Ui,
-) -> Result<Vec<Holder>, Failure> {
-    let usage = Usage::of(&installation.state_dir, installation.config.as_deref(), environment);
-    if let Some(holder) = usage.holders.first() {
-        if args.require_stopped {
-            let state_dir = installation.state_dir.clone();
-            return Err(Failure::InUse { state_dir, holders: usage.holders });
-        }
-        ui.note(format_args!(
-            "OpenClaw is running: {holder}; every database is taken whole as of one moment, but not all \
-             of the same moment"
-        ));
-    }
-    Ok(usage.holders)
-}
-
-/// Captures the installation into `sink`, which lies at `place`.
-fn write<W: Write + Seek + Send + 'static>(
-    builder: ArchiveBuilder,
-    sink: W,
-    installation: &Installation,
-    options: &CaptureOptions,
-    place: &Path,
-    ui: &Ui,
-) -> Result<(W, Summary), Failure> {
-    // Only a bar needs to know how much there is.
-    let total = if ui.shows_progress() {
-        let looking = ui.progress("looking", None);
-        let parts = preview(installation, options, &looking)?;
-        Some(parts.iter().map(|part| part.bytes).sum())
-    } else {
-        None
-    };
-    let progress = ui.progress("storing", total);
-    let archive = |error: Error| match error {
-        // What has no name is about the archive; sources name themselves.
-        Error::Io { path: None, .. } => error.within(place),
-        other => other,
-    };
-    let mut writer = builder.create(sink).map_err(archive)?;
-    capture(installation, options, &mut writer, &progress).map_err(archive)?;
-    Ok(writer.finish().map_err(archive)?)
-}
-
-/// Sends the finished archive to standard output.
-fn send(spool: &mut File, ui: &Ui) -> Result<(), Failure> {
-    let failed =
-        |source| Failure::File { action: "read back", path: PathBuf::from("the temporary file"), source };
-    spool.rewind().map_err(failed)?;
-    let mut output = Output::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        ui.check()?;
-        let count = spool.read(&mut buffer).map_err(failed)?;
-        if count == 0 {
-            return output.finish_whole();
-        }
-        output.bytes(&buffer[..count])?;
-        if output.closed() {
-            return output.finish_whole();
-        }
-    }
-}
-
-fn say(path: &Path, summary: &Summary) -> Result<(), Failure> {
-    let mut output = Output::new();
-    output.line(format_args!("{}  {}", shown(path), size(summary.length)))?;
-    for payload in &summary.payloads {
-        output.line(format_args!(
-            "  {:<9}  {}, {} of content, {} stored; {} left out",
-            payload.role.as_str(),
-            count(payload.entries, "entry", "entries"),
-            size(payload.content),
-            size(payload.stored),
-            payload.skipped,
-        ))?;
-        if payload.attention > 0 {
-            output.line(format_args!(
-                "  {:<9}  {} attention: `ocbak verify {}` names them",
-                "",
-                count(payload.attention, "thing needs", "things need"),
-                shown(path),
-            ))?;
-        }
-    }
-    output.finish()
-}
-
-fn document(
-    path: &Path,
-    summary: &Summary,
-    attention: bool,
-    in_use: &[Holder],
-    ui: &Ui,
-) -> Result<(), Failure> {
-    let payload = |payload: &PayloadSummary| {
-        json!({
-            "role": payload.role.as_str(),
-            "entries": payload.entries,
-            "skipped": payload.skipped,
-            "attention": payload.attention,
-            "content_bytes": payload.content,
-            "stored_bytes": payload.stored,
-        })
-    };
-    let mut document = json!({
-        "file": json::path(path),
-        "archive": hex::encode(summary.archive_id),
-        "bytes": summary.length,
-        "payloads": summary.payloads.iter().map(payload).collect::<Vec<_>>(),
-        "attention": attention,
-        "in_use": in_use.iter().map(json::holder).collect::<Vec<_>>(),
-    });
-    json::put_warnings(&mut document, ui);
-    ui::document(&document)
-}
-
-fn shown(path: &Path) -> String {
-    sanitize(path.as_os_str().as_encoded_bytes())
 }

@@ -8,6 +8,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use ocbak::{Error, ErrorKind, Holder, sanitize};
 
 use super::ui::{Ui, lines};
@@ -94,17 +96,29 @@ impl From<Error> for Failure {
 impl Failure {
     /// Says what happened on stderr, and as the document of `--json`; returns the exit code.
     pub(crate) fn report(&self, ui: &Ui) -> Exit {
-        let message = one_line(self);
-        let causes: Vec<String> = self.causes();
-        let hints: Vec<String> = hint::hint(self).into_iter().collect();
-        lines(
-            std::iter::once(format!("error: {message}"))
-                .chain(causes.iter().map(|cause| format!("caused by: {cause}")))
-                .chain(hints.iter().map(|hint| format!("hint: {hint}"))),
-        );
-        let exit = self.exit();
-        ui.json_failure(&message, &causes, &hints, exit as u8);
+        let exit = self.say();
+        ui.json_failure(&self.document());
         exit
+    }
+
+    /// Says what happened on stderr; returns the exit code.
+    pub(crate) fn say(&self) -> Exit {
+        lines(
+            std::iter::once(format!("error: {}", one_line(self)))
+                .chain(self.causes().iter().map(|cause| format!("caused by: {cause}")))
+                .chain(hint::hint(self).iter().map(|hint| format!("hint: {hint}"))),
+        );
+        self.exit()
+    }
+
+    /// The same facts for `--json`.
+    pub(crate) fn document(&self) -> Value {
+        json!({
+            "message": one_line(self),
+            "causes": self.causes(),
+            "hints": hint::hint(self).into_iter().collect::<Vec<_>>(),
+            "exit_code": self.exit() as u8,
+        })
     }
 
     fn exit(&self) -> Exit {

@@ -57,6 +57,10 @@ fn say(installation: &Installation, holders: &[Holder], output: &mut Output) -> 
     if let Some(profile) = &installation.profile {
         output.line(format_args!("profile: {}", sanitize(profile.as_bytes())))?;
     }
+    if !installation.other_profiles.is_empty() {
+        let others = installation.other_profiles.join(", ");
+        output.line(format_args!("other profiles: {}", sanitize(others.as_bytes())))?;
+    }
     if let Some(version) = &installation.openclaw_version {
         output.line(format_args!("OpenClaw: {}", sanitize(version.as_bytes())))?;
     }
@@ -111,6 +115,7 @@ fn found(installation: &Installation, holders: &[Holder]) -> Value {
         "config": optional(installation.config.as_ref()),
         "includes": installation.includes.iter().map(|path| json::path(path)).collect::<Vec<_>>(),
         "profile": installation.profile,
+        "other_profiles": installation.other_profiles,
         "openclaw_version": installation.openclaw_version,
         "workspaces": workspaces.collect::<Vec<_>>(),
         "agent_dirs": agents.collect::<Vec<_>>(),

@@ -13,6 +13,7 @@ mod info;
 mod json;
 mod list;
 mod locate;
+mod make;
 mod name;
 mod nearest;
 mod outlook;

@@ -44,23 +44,20 @@ pub(crate) fn look(
     Ok(Outlook { parts, attention })
 }
 
-/// Tells what `create` would do.
-pub(crate) fn show(installation: &Installation, options: &CaptureOptions, ui: &Ui) -> Result<Exit, Failure> {
-    let outlook = look(installation, options, ui)?;
-    if ui.json {
-        let mut document = outlook.document();
-        document["dry_run"] = true.into();
-        json::put_warnings(&mut document, ui);
-        ui::document(&document)?;
-    } else {
-        let mut output = Output::new();
-        outlook.say(&mut output)?;
-        output.finish()?;
-    }
-    Ok(outlook.exit())
-}
-
 impl Outlook {
+    /// Tells what `create` would do.
+    pub(crate) fn show(&self, ui: &Ui) -> Result<(), Failure> {
+        if ui.json {
+            let mut document = self.document();
+            document["dry_run"] = true.into();
+            json::put_warnings(&mut document, ui);
+            return ui::document(&document);
+        }
+        let mut output = Output::new();
+        self.say(&mut output)?;
+        output.finish()
+    }
+
     pub(crate) fn say(&self, output: &mut Output) -> Result<(), Failure> {
         self.parts.iter().try_for_each(|part| say(part, output))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use ocbak::{Error, Observer, sanitize};
 
@@ -74,11 +74,8 @@ impl Ui {
     }
 
     /// Writes the document of `--json` for a failure.
-    pub(crate) fn json_failure(&self, message: &str, causes: &[String], hints: &[String], exit: u8) {
+    pub(crate) fn json_failure(&self, error: &Value) {
         if self.json {
-            let error = json!({
-                "message": message, "causes": causes, "hints": hints, "exit_code": exit,
-            });
             // The failure was said on stderr already.
             let _ = document(&json!({ "error": error, "warnings": self.warnings() }));
         }

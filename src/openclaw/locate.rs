@@ -24,6 +24,27 @@ pub struct Search {
     pub profile: Option<String>,
 }
 
+impl Search {
+    /// Finds every installation in the home: the one that is found without options, and each profile's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Installation::locate`] where there is none at all.
+    pub fn every(&self, environment: &Environment) -> Result<Vec<Self>> {
+        let usual = Self { home: self.home.clone(), ..Self::default() };
+        let location = Location::find(&usual, environment)?;
+        let of = |name: &String| Self { profile: Some(name.clone()), ..usual.clone() };
+        let profiles = profiles(&location.home);
+        let others =
+            profiles.iter().filter(|name| location.home.join(profile_dir(name)) != location.state_dir);
+        let mut all: Vec<Self> = others.map(of).collect();
+        if all.is_empty() || location.state_dir.is_dir() {
+            all.insert(0, usual);
+        }
+        Ok(all)
+    }
+}
+
 /// Where an installation lies, or would lie if there were one.
 #[derive(Clone, Debug)]
 pub struct Location {
@@ -58,7 +79,7 @@ impl Location {
         let usual = full(&usual)?;
         let (state_dir, rule) = match (&search.state_dir, &profile) {
             (Some(given), _) => (full(given)?, "as given"),
-            (None, Some(name)) => (home.join(format!(".openclaw-{name}")), "of the profile"),
+            (None, Some(name)) => (home.join(profile_dir(name)), "of the profile"),
             (None, None) => (usual.clone(), rule),
         };
         Ok(Self { usual: same_home && state_dir == usual, home, state_dir, profile, rule })
@@ -90,6 +111,8 @@ pub struct Installation {
     pub config: Option<PathBuf>,
     /// Profile, where it is not the default one.
     pub profile: Option<String>,
+    /// Profiles with state directories in the same home, where nobody said which is meant.
+    pub other_profiles: Vec<String>,
     /// Release that wrote the configuration last.
     pub openclaw_version: Option<String>,
     /// It is a client: the gateway runs on another machine, and most of the state lies there.
@@ -135,6 +158,7 @@ impl Installation {
             Some(credentials).filter(|directory| !workspaces::lies_in(directory, &location.state_dir));
         let (home, state_dir) = (location.home, location.state_dir);
         must_be_directory(&state_dir, || others(&home, location.profile.as_deref(), location.rule))?;
+        let other_profiles = if is_default(location.rule) { profiles(&home) } else { Vec::new() };
         let profile = location.profile;
         let variable = |name| environment.value(name).filter(|_| location.usual);
 
@@ -186,6 +210,7 @@ impl Installation {
             rule: location.rule,
             config,
             profile,
+            other_profiles,
             credentials,
             env_file,
             gateway_env,
@@ -234,7 +259,7 @@ fn usual_state_dir(home: &Path, environment: &Environment, same_home: bool) -> (
     let older = STATE_DIRS[1..].iter().map(|name| home.join(name)).find(|path| path.is_dir());
     let usual = home.join(STATE_DIRS[0]);
     match older {
-        Some(older) if !usual.is_dir() => (older, "default of early releases"),
+        Some(older) if !usual.is_dir() => (older, EARLY_RULE),
         _ => (usual, DEFAULT_RULE),
     }
 }
@@ -320,7 +345,7 @@ fn must_be_directory(path: &Path, others: impl FnOnce() -> String) -> Result<()>
 
 /// Which profiles there are, where a default or a profile was looked for in vain.
 fn others(home: &Path, profile: Option<&str>, rule: &str) -> String {
-    if profile.is_none() && rule != DEFAULT_RULE {
+    if profile.is_none() && !is_default(rule) {
         return String::new();
     }
     let names = profiles(home);
@@ -329,6 +354,16 @@ fn others(home: &Path, profile: Option<&str>, rule: &str) -> String {
         1 => format!("; there is the profile `{}`", names[0]),
         _ => format!("; there are the profiles `{}`", names.join("`, `")),
     }
+}
+
+/// Nobody named the state directory.
+fn is_default(rule: &str) -> bool {
+    rule == DEFAULT_RULE || rule == EARLY_RULE
+}
+
+/// Name of a profile's state directory in the home.
+fn profile_dir(name: &str) -> String {
+    format!(".openclaw-{name}")
 }
 
 /// The profiles whose state directories lie in a home.
@@ -346,6 +381,7 @@ fn full(path: &Path) -> Result<PathBuf> {
 
 const CREDENTIALS: &str = "OPENCLAW_OAUTH_DIR";
 const DEFAULT_RULE: &str = "default directory";
+const EARLY_RULE: &str = "default of early releases";
 /// Default state directories, newest first.
 const STATE_DIRS: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];
 const CONFIG_NAMES: [&str; 2] = ["openclaw.json", "clawdbot.json"];

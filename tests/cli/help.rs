@@ -36,6 +36,8 @@ fn commands_name_units_and_defaults() {
                 "--passphrase-file <FILE>",
                 "--recipients-file <FILE>",
                 "--no-workspace",
+                "--only-config",
+                "--all-profiles",
             ][..],
         ),
         ("info", &["needs no key", "--json"]),

@@ -1,0 +1,241 @@
+//! One new archive: what it is of, where it goes, and what became of it.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use ocbak::{
+    ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewFile, PayloadSummary,
+    Search, Summary, Usage, capture, preview, sanitize,
+};
+
+use super::create::Args;
+use super::destination::Destination;
+use super::failure::{Exit, Failure};
+use super::json;
+use super::name::default_name;
+use super::outlook::{self, Outlook};
+use super::series;
+use super::spool;
+use super::ui::{Output, Ui, count, size};
+
+/// What is asked of every archive of a call.
+pub(crate) struct Order<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) options: CaptureOptions,
+    pub(crate) environment: Environment,
+    pub(crate) created: Timestamp,
+    pub(crate) ui: &'a Ui,
+}
+
+/// An installation of which an archive can be made.
+pub(crate) struct Prepared {
+    pub(crate) installation: Installation,
+    in_use: Vec<Holder>,
+    destination: Destination,
+}
+
+/// An archive that is complete.
+pub(crate) struct Made {
+    installation: Installation,
+    in_use: Vec<Holder>,
+    /// `None` for standard output.
+    path: Option<PathBuf>,
+    summary: Summary,
+}
+
+impl Order<'_> {
+    /// Looks for an installation, and refuses what cannot work before any secret is asked for.
+    pub(crate) fn prepare(&self, search: &Search) -> Result<Prepared, Failure> {
+        let installation = Installation::locate(search, &self.environment).map_err(Failure::Locating)?;
+        outlook::warn(&installation, self.ui);
+        let in_use = self.users(&installation)?;
+        let destination = if self.args.dry_run {
+            Destination::Stdout
+        } else {
+            let name = default_name(installation.profile.as_deref(), self.options.only_config, self.created);
+            Destination::choose(&self.args.output, &name, &installation)?
+        };
+        Ok(Prepared { installation, in_use, destination })
+    }
+
+    /// Finds what an archive would hold.
+    pub(crate) fn look(&self, prepared: &Prepared) -> Result<Outlook, Failure> {
+        outlook::look(&prepared.installation, &self.options, self.ui)
+    }
+
+    /// Makes the archive.
+    pub(crate) fn make(&self, prepared: Prepared, builder: ArchiveBuilder) -> Result<Made, Failure> {
+        let Prepared { installation, in_use, destination } = prepared;
+        // Whoever keeps the newest of a series must not keep a configuration instead of everything.
+        let series =
+            if self.options.only_config { None } else { series::of(&installation.state_dir, self.ui) };
+        let builder = match series {
+            Some(id) => builder.series(id),
+            None => builder,
+        };
+        let (path, summary) = match destination {
+            Destination::Stdout => {
+                let directory = &self.args.spool_dir;
+                let spool = spool::create(directory)?;
+                let (mut spool, summary) = self.write(builder, spool, &installation, directory)?;
+                send(&mut spool, self.ui)?;
+                (None, summary)
+            }
+            Destination::File(path) => {
+                let file = NewFile::create(&path)?;
+                let (file, summary) = self.write(builder, file, &installation, &path)?;
+                file.persist()?;
+                (Some(path), summary)
+            }
+        };
+        Ok(Made { installation, in_use, path, summary })
+    }
+
+    /// Says who is using the state directory; it is no hindrance unless the user says so.
+    fn users(&self, installation: &Installation) -> Result<Vec<Holder>, Failure> {
+        let usage = Usage::of(&installation.state_dir, installation.config.as_deref(), &self.environment);
+        if let Some(holder) = usage.holders.first() {
+            if self.args.require_stopped {
+                let state_dir = installation.state_dir.clone();
+                return Err(Failure::InUse { state_dir, holders: usage.holders });
+            }
+            self.ui.note(format_args!(
+                "OpenClaw is running: {holder}; every database is taken whole as of one moment, but not all \
+                 of the same moment"
+            ));
+        }
+        Ok(usage.holders)
+    }
+
+    /// Captures the installation into `sink`, which lies at `place`.
+    fn write<W: Write + Seek + Send + 'static>(
+        &self,
+        builder: ArchiveBuilder,
+        sink: W,
+        installation: &Installation,
+        place: &Path,
+    ) -> Result<(W, Summary), Failure> {
+        let (ui, options) = (self.ui, &self.options);
+        // Only a bar needs to know how much there is.
+        let total = if ui.shows_progress() {
+            let looking = ui.progress("looking", None);
+            let parts = preview(installation, options, &looking)?;
+            Some(parts.iter().map(|part| part.bytes).sum())
+        } else {
+            None
+        };
+        let progress = ui.progress("storing", total);
+        let archive = |error: Error| match error {
+            // What has no name is about the archive; sources name themselves.
+            Error::Io { path: None, .. } => error.within(place),
+            other => other,
+        };
+        let mut writer = builder.create(sink).map_err(archive)?;
+        capture(installation, options, &mut writer, &progress).map_err(archive)?;
+        Ok(writer.finish().map_err(archive)?)
+    }
+}
+
+impl Prepared {
+    /// Says what else is in the home, where the user did not say which one is meant.
+    pub(crate) fn tell_others(&self, ui: &Ui) {
+        let others = &self.installation.other_profiles;
+        if !others.is_empty() {
+            ui.note(format_args!(
+                "this is the installation in `{}`; the home directory has others, of the profile{} `{}`: \
+                 `--profile NAME` or `--all-profiles`",
+                self.installation.state_dir.display(),
+                if others.len() == 1 { "" } else { "s" },
+                others.join("`, `")
+            ));
+        }
+    }
+}
+
+impl Made {
+    pub(crate) fn exit(&self) -> Exit {
+        let attention = !self.installation.warnings.is_empty()
+            || self.summary.payloads.iter().any(|payload| payload.attention > 0);
+        if attention { Exit::Attention } else { Exit::Done }
+    }
+
+    /// Tells what is in the archive. Where standard output is taken by it, the exit code still tells.
+    pub(crate) fn say(&self) -> Result<(), Failure> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let mut output = Output::new();
+        output.line(format_args!("{}  {}", shown(path), size(self.summary.length)))?;
+        for payload in &self.summary.payloads {
+            output.line(format_args!(
+                "  {:<9}  {}, {} of content, {} stored; {} left out",
+                payload.role.as_str(),
+                count(payload.entries, "entry", "entries"),
+                size(payload.content),
+                size(payload.stored),
+                payload.skipped,
+            ))?;
+            if payload.attention > 0 {
+                output.line(format_args!(
+                    "  {:<9}  {} attention: `ocbak verify {}` names them",
+                    "",
+                    count(payload.attention, "thing needs", "things need"),
+                    shown(path),
+                ))?;
+            }
+        }
+        output.finish()
+    }
+
+    pub(crate) fn document(&self) -> Value {
+        let payload = |payload: &PayloadSummary| {
+            json!({
+                "role": payload.role.as_str(),
+                "entries": payload.entries,
+                "skipped": payload.skipped,
+                "attention": payload.attention,
+                "content_bytes": payload.content,
+                "stored_bytes": payload.stored,
+            })
+        };
+        json!({
+            "file": self.path.as_deref().map(json::path),
+            "archive": hex::encode(self.summary.archive_id),
+            "bytes": self.summary.length,
+            "state_dir": json::path(&self.installation.state_dir),
+            "profile": self.installation.profile,
+            "other_profiles": self.installation.other_profiles,
+            "payloads": self.summary.payloads.iter().map(payload).collect::<Vec<_>>(),
+            "attention": self.exit() == Exit::Attention,
+            "in_use": self.in_use.iter().map(json::holder).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Sends the finished archive to standard output.
+fn send(spool: &mut File, ui: &Ui) -> Result<(), Failure> {
+    let failed =
+        |source| Failure::File { action: "read back", path: PathBuf::from("the temporary file"), source };
+    spool.rewind().map_err(failed)?;
+    let mut output = Output::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        ui.check()?;
+        let count = spool.read(&mut buffer).map_err(failed)?;
+        if count == 0 {
+            return output.finish_whole();
+        }
+        output.bytes(&buffer[..count])?;
+        if output.closed() {
+            return output.finish_whole();
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    sanitize(path.as_os_str().as_encoded_bytes())
+}
