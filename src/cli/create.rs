@@ -15,7 +15,7 @@ use super::failure::{Exit, Failure};
 use super::glob::Patterns;
 use super::json;
 use super::make::{Order, Prepared};
-use super::ui::{self, Ui};
+use super::ui::{self, Ui, closed_stdout};
 use super::unlock::{SealArgs, seal};
 
 /// Make an encrypted archive of an OpenClaw installation, running or not.
@@ -85,6 +85,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         if io::stdout().is_terminal() {
             return Err(Failure::ArchiveToTerminal);
         }
+        closed_stdout()?;
     }
     let exclude = exclusions(args)?;
     Patterns::parse(&exclude)?;

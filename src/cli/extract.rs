@@ -11,7 +11,7 @@ use ocbak::{Archive, ArchivePath, Entry, Index, Node, extract, sanitize};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::nearest::nearest;
-use super::ui::{self, Output, Ui, count, size};
+use super::ui::{self, Output, Ui, closed_stdout, count, size};
 use super::unlock::{UnlockArgs, unlock};
 
 /// Take single files or directories out of an archive.
@@ -40,6 +40,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if args.stdout && args.paths.len() > 1 {
         return Err(Failure::OneFileOnly);
+    }
+    if args.stdout {
+        closed_stdout()?;
     }
     if let Some(directory) = &args.directory
         && !directory.is_dir()

@@ -59,6 +59,12 @@ impl Order<'_> {
             let name = default_name(installation.profile.as_deref(), self.options.only_config, self.created);
             Destination::choose(&self.args.output, &name, &installation)?
         };
+        if let Destination::File(path) = &destination
+            && path.extension().is_none()
+        {
+            let path = path.display();
+            self.ui.note(format_args!("`{path}` is to be a file, since there is no directory of that name"));
+        }
         Ok(Prepared { installation, in_use, destination })
     }
 

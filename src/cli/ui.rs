@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
+use rustix::io::Errno;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -214,6 +216,17 @@ impl Output {
             other => other.map_err(Failure::Output),
         }
     }
+}
+
+/// Fails where standard output was closed before the program began.
+///
+/// Rust opens `/dev/null` in its place, for reading and writing; a shell's `> /dev/null` is for writing.
+pub(crate) fn closed_stdout() -> Result<(), Failure> {
+    let stdout = io::stdout();
+    let facts = fstat(&stdout).ok().map(|facts| facts.st_rdev);
+    let nothing = stat("/dev/null").ok().map(|facts| facts.st_rdev);
+    let both = fcntl_getfl(&stdout).is_ok_and(|flags| flags.contains(OFlags::RDWR));
+    if facts == nothing && both { Err(Failure::Output(Errno::BADF.into())) } else { Ok(()) }
 }
 
 /// Shows a number of bytes: `1.5 MiB`.

@@ -347,6 +347,39 @@ fn archives_of_every_profile_need_a_directory() {
 }
 
 #[test]
+fn a_closed_standard_output_takes_neither_archive_nor_file() {
+    let test = Test::archived();
+    let program = env!("CARGO_BIN_EXE_ocbak");
+    let run = |call: &str| {
+        let line = format!("exec '{program}' {call}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line]).current_dir(test.path(".")).env("HOME", test.path(".")).output().unwrap()
+    };
+    for call in [
+        "create --state-dir state -R public.txt -o -",
+        "extract box.ocbak state/openclaw.json -i private.txt --stdout",
+    ] {
+        let closed = run(&format!("{call} >&-"));
+        assert_eq!(closed.status.code(), Some(1), "{call}");
+        let said = String::from_utf8(closed.stderr).unwrap();
+        assert!(said.starts_with("error: cannot write to standard output\n"), "{said}");
+        // Whoever wants none may have none.
+        assert_eq!(run(&format!("{call} > /dev/null")).status.code(), Some(0), "{call}");
+    }
+}
+
+#[test]
+fn a_name_without_a_directory_is_a_file_and_said_to_be_one() {
+    let test = Test::installed()
+        .args(SEALED)
+        .args(["-o", "backups"])
+        .stderr("note: `backups` is to be a file, since there is no directory of that name\n")
+        .stdout_has("backups  ")
+        .success();
+    assert!(test.path("backups").is_file());
+}
+
+#[test]
 fn patterns_come_from_files_and_some_keep_what_is_made_again() {
     let test = Test::installed()
         .write("state/cache/a.js", "a")
