@@ -85,7 +85,8 @@ impl Scope {
         let (claimed, others): (Vec<_>, Vec<_>) = installation
             .workspaces
             .iter()
-            .filter(|workspace| workspace.present)
+            // One that is named and not there is told of in the archive.
+            .filter(|workspace| workspace.present || workspace.is_named())
             .partition(|workspace| !workspace.agents.is_empty());
         let mut names = HashSet::new();
         for workspace in claimed.into_iter().chain(others) {

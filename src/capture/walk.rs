@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::vec;
 
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io::Errno;
 
 use crate::capture::clip;
 use crate::capture::listing::{is_cache, names};
@@ -142,9 +143,12 @@ impl Walk<'_> {
             Ok(handle) => self.enter(path, handle),
             // Nobody took it away just now: it is named, and should be there.
             Err(error) => {
-                let (_, detail) = trouble(error);
                 let source = sanitize(self.root.source.as_os_str().as_encoded_bytes());
-                self.skip(&path, SkipReason::Unreadable, &format!("`{source}`: {detail}"))
+                let detail = match error {
+                    Errno::NOENT => format!("`{source}` does not exist"),
+                    error => format!("`{source}` cannot be opened: {error}"),
+                };
+                self.skip(&path, SkipReason::Unreadable, &detail)
             }
         }
     }

@@ -84,8 +84,7 @@ fn configuration(installation: &Installation, report: &mut Report<'_>) {
                 .to_owned(),
         );
     }
-    // Missing workspaces are told below, with more facts.
-    for warning in installation.warnings.iter().filter(|text| !text.starts_with("workspace `")) {
+    for warning in &installation.warnings {
         report.add(
             "config",
             warning.clone(),

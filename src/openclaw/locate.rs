@@ -193,7 +193,7 @@ impl Installation {
         let own_store = settings.cron_store.as_ref().map(|path| expand(path.as_ref(), &home));
         let cron_stores = [&directory, &state_dir].map(|directory| directory.join("cron/jobs.json"));
         let cron_stores = own_store.into_iter().chain(cron_stores).collect();
-        let found = workspaces::find(&settings, &place, &mut warnings);
+        let found = workspaces::find(&settings, &place);
         // The service's file stands for the home, not for a state directory elsewhere.
         let belongs_to_home = location.usual || state_dir.parent() == Some(&home);
         let env_file = Some(directory.join(".env")).filter(|file| file.is_file());

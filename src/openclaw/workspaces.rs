@@ -56,7 +56,7 @@ pub(crate) struct Found {
 }
 
 /// Finds all workspaces and agent directories, each directory once.
-pub(crate) fn find(config: &Config, place: &Place<'_>, warnings: &mut Vec<String>) -> Found {
+pub(crate) fn find(config: &Config, place: &Place<'_>) -> Found {
     let mut workspaces: Vec<Workspace> = Vec::new();
     let implicit = [Agent { id: "main".to_owned(), workspace: None, directory: None, legacy: false }];
     let agents = match &config.agents[..] {
@@ -67,13 +67,6 @@ pub(crate) fn find(config: &Config, place: &Place<'_>, warnings: &mut Vec<String
     for (position, agent) in agents.iter().enumerate() {
         let choice = resolver.workspace(agent, position == config.default_agent);
         let present = choice.path.is_dir();
-        if !present && choice.configured {
-            warnings.push(format!(
-                "workspace `{}` of agent `{}` does not exist",
-                choice.path.display(),
-                agent.id
-            ));
-        }
         let path = settle(choice.path, place.home);
         match workspaces.iter_mut().find(|other| same(&other.path, &path)) {
             Some(shared) => shared.agents.push(agent.id.clone()),
@@ -127,8 +120,6 @@ struct Resolver<'a> {
 struct Choice {
     path: PathBuf,
     rule: &'static str,
-    /// The configuration names this very path.
-    configured: bool,
     /// The path that the configuration names, where it was found elsewhere.
     former: Option<PathBuf>,
 }
@@ -148,7 +139,6 @@ impl Resolver<'_> {
         let beside = Choice {
             path: self.place.state_dir.join(format!("workspace-{}", agent.id)),
             rule: "default of the agent",
-            configured: false,
             former: None,
         };
         let Some(shared) = shared else {
@@ -158,7 +148,6 @@ impl Resolver<'_> {
         let below = Choice {
             path: self.configured(shared).path.join(&agent.id),
             rule: "below the configured default workspace",
-            configured: false,
             former: None,
         };
         // Releases differ here; what exists tells which one made it.
@@ -168,12 +157,11 @@ impl Resolver<'_> {
 
     fn default_workspace(&self) -> Choice {
         match &self.place.default_workspace {
-            Some(path) => Choice { path: path.clone(), rule: NAMED, configured: true, former: None },
+            Some(path) => Choice { path: path.clone(), rule: NAMED, former: None },
             None => self.or_early(
                 Choice {
                     path: self.place.state_dir.join("workspace"),
                     rule: "default workspace",
-                    configured: false,
                     former: None,
                 },
                 self.place.home.join("clawd"),
@@ -184,12 +172,7 @@ impl Resolver<'_> {
     /// OpenClaw: releases of January 2026 had the workspaces in the home directory.
     fn or_early(&self, choice: Choice, early: PathBuf) -> Choice {
         if self.place.default_profile && !choice.path.is_dir() && early.is_dir() {
-            return Choice {
-                path: early,
-                rule: "default of early releases",
-                configured: false,
-                former: None,
-            };
+            return Choice { path: early, rule: "default of early releases", former: None };
         }
         choice
     }
@@ -197,7 +180,7 @@ impl Resolver<'_> {
     fn configured(&self, text: &str) -> Choice {
         let (path, former) = self.resolve(text);
         let rule = if former.is_some() { "configured for another home" } else { CONFIGURED };
-        Choice { path, rule, configured: true, former }
+        Choice { path, rule, former }
     }
 
     /// A configured path where it is on this machine, and as it is configured if that is elsewhere.
