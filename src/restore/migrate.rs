@@ -16,7 +16,7 @@ use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
 use crate::path::ArchivePath;
 
 use super::layout::Contents;
-use super::locate::{absolute, is_same_place, resolve};
+use super::locate::{absolute, as_path, is_same_place, resolve, without_dots};
 use super::select::Picks;
 use rewrite::Config;
 
@@ -134,6 +134,7 @@ impl Migration {
         read: impl Fn(usize, usize, u64) -> Result<Option<Vec<u8>>>,
     ) -> Result<()> {
         let texts = self.texts(
+            contents,
             |source| {
                 let Some((payload, number)) = find_file(contents, picks, source) else { return Ok(None) };
                 let file = picks[payload].file_of(number).unwrap_or(number);
@@ -236,6 +237,15 @@ pub(super) fn find_file(contents: &[Contents<'_>], picks: &[Picks], source: &Pat
     let picks = &picks[payload];
     // A further name of a file has its content from there.
     (is_file && picks.contains(number)).then(|| (payload, picks.linked_to(number).unwrap_or(number)))
+}
+
+/// Finds where the symbolic link led that came from a path.
+fn find_link(contents: &[Contents<'_>], source: &Path) -> Option<PathBuf> {
+    let (payload, number) = find(contents, source)?;
+    match &contents[payload].entries[number].node {
+        Node::Symlink { target } => Some(without_dots(&source.parent()?.join(as_path(target)))),
+        _ => None,
+    }
 }
 
 /// Finds the entry that came from a path.

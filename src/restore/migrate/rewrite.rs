@@ -8,15 +8,17 @@ use crate::openclaw::relocate::config::Text;
 use crate::openclaw::relocate::database::Database;
 use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
 use crate::restore::fill::Filling;
+use crate::restore::layout::Contents;
 use crate::restore::locate::{shown, without_dots};
 
-use super::{Migration, Rewritten, find, moves};
+use super::{Migration, Rewritten, find, find_link, moves};
 
 impl Migration {
     /// Rewrites the staged copies.
     pub(in crate::restore) fn run(&mut self, filling: &mut Filling<'_>) -> Result<Rewritten> {
         let mut rewritten = Rewritten::default();
         let texts = self.texts(
+            filling.contents,
             |source| {
                 let Some((payload, number)) = filling.find(source) else { return Ok(None) };
                 Ok(Some((payload, number, filling.read(payload, number, MAX_CONFIG_SIZE)?)))
@@ -61,25 +63,29 @@ impl Migration {
     /// file's numbers, and its content where that is small enough.
     pub(super) fn texts(
         &self,
+        contents: &[Contents<'_>],
         mut read: impl FnMut(&Path) -> Result<Option<(usize, usize, Option<Vec<u8>>)>>,
         left: &mut Vec<String>,
     ) -> Result<Vec<Config>> {
         let mut texts: Vec<Config> = Vec::new();
-        let mut waiting: Vec<PathBuf> = self.config.iter().cloned().collect();
+        // Each with the name under which it is included, which a link makes another one than its own.
+        let twice = |path: PathBuf| (path.clone(), path);
+        let mut waiting: Vec<(PathBuf, PathBuf)> = self.config.iter().cloned().map(twice).collect();
         let mut seen = BTreeSet::new();
-        while let Some(source) = waiting.pop() {
+        while let Some((source, named)) = waiting.pop() {
             if seen.len() >= MAX_FILES || !seen.insert(source.clone()) {
                 continue;
             }
             let Some((payload, number, content)) = read(&source)? else {
+                waiting.extend(find_link(contents, &source).map(|place| (place, named)));
                 continue;
             };
             let problem = match content {
                 None => "is larger than 16 MiB".to_owned(),
                 Some(content) => match Text::parse(&content) {
                     Ok(text) => {
-                        let includes = text.includes(&source);
-                        waiting.extend(includes.iter().map(|include| without_dots(include)));
+                        let includes = text.includes(&named);
+                        waiting.extend(includes.iter().map(|include| twice(without_dots(include))));
                         texts.push(Config { source, payload, number, content });
                         continue;
                     }
