@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -10,6 +11,7 @@ use support::cli::{PROGRAM, Run, ocbak};
 use support::home::noise;
 use support::scene::{Scene, names};
 use support::stock;
+use support::tree::{Tolerance, Tree};
 
 #[test]
 fn other_files_are_named_for_what_they_are() {
@@ -60,6 +62,113 @@ fn a_missing_state_directory_is_named() {
     ran.fails_with(&[".openclaw"]);
     ran.hints("--state-dir");
     assert!(!scene.archive().exists());
+}
+
+#[test]
+fn two_installations_found_and_none_chosen() {
+    let scene = Scene::plain();
+    for name in [".openclaw-work", ".openclaw-Dev"] {
+        fs::create_dir(scene.home().join(name)).unwrap();
+    }
+    // The default one is taken, as OpenClaw takes it.
+    let ran = ocbak(["create", "--home"])
+        .arg(scene.home())
+        .arg("-R")
+        .arg(scene.path("recipient.txt"))
+        .arg("-o")
+        .arg(scene.archive())
+        .success();
+    let note = format!(
+        "note: this is the installation in `{}`; the home directory has others, of the profiles `Dev`, `work`: \
+         `--profile NAME` or `--all-profiles`\n",
+        scene.state().display()
+    );
+    assert_eq!(ran.stderr, note);
+    let document = scene.creation(&scene.path("b.ocbak")).arg("--json").success().json();
+    assert_eq!(document["other_profiles"], serde_json::json!(["Dev", "work"]));
+    // Who chose one need not be told.
+    let chosen = scene.creation(&scene.path("c.ocbak")).arg("--state-dir").arg(scene.state());
+    assert_eq!(chosen.arg("--json").success().json()["other_profiles"], serde_json::json!([]));
+    // Without a default one, none is guessed, be there several or one.
+    fs::remove_dir_all(scene.state()).unwrap();
+    for words in ["there are the profiles `Dev`, `work`", "there is the profile `work`"] {
+        let before = names(&scene.path(""));
+        let ran = scene.creation(&scene.path("d.ocbak")).code(1);
+        ran.fails_with(&["no OpenClaw state directory", "/.openclaw`", words]);
+        ran.hints("--profile NAME");
+        assert_eq!(names(&scene.path("")), before);
+        let _ = fs::remove_dir(scene.home().join(".openclaw-Dev"));
+    }
+}
+
+#[test]
+fn a_profile_that_does_not_exist() {
+    let scene = Scene::plain();
+    fs::create_dir(scene.home().join(".openclaw-work")).unwrap();
+    let before = names(&scene.path(""));
+    let ran = scene.creation(&scene.archive()).args(["--profile", "wrok"]).code(1);
+    ran.fails_with(&["/.openclaw-wrok`", "there is the profile `work`"]);
+    ran.hints("--profile NAME");
+    let ran = scene.creation(&scene.archive()).args(["--profile", "../work"]).code(2);
+    ran.fails_with(&["`../work` is no name of a profile"]);
+    ran.hints("1 to 64 letters");
+    assert_eq!(names(&scene.path("")), before);
+}
+
+#[test]
+fn a_workspace_on_a_missing_drive() {
+    let scene = Scene::plain();
+    let drive = scene.home().join("projects");
+    fs::rename(&drive, scene.path("unplugged")).unwrap();
+    let ran = scene.creation(&scene.archive()).code(3);
+    let place = drive.join("research-ws");
+    let detail = format!("`{}` does not exist", place.display());
+    assert_eq!(ran.stderr, format!("warning: `workspace/research` is left out: {detail}\n"));
+    let listing = scene.listing();
+    let skipped: Vec<_> = listing.skipped().filter(|(_, why)| why == "unreadable").collect();
+    assert_eq!(skipped.len(), 1);
+    assert_eq!(skipped[0].0, Path::new("workspace/research"));
+    assert!(listing.has("workspace/main/SOUL.md") && listing.has("state/openclaw.json"));
+    assert!(!drive.exists());
+    // Who does not want workspaces does not miss one.
+    scene.creation(&scene.path("b.ocbak")).arg("--no-workspace").success();
+    // With the drive there again, a restore leaves what is on it alone.
+    fs::rename(scene.path("unplugged"), &drive).unwrap();
+    let before = Tree::read(&drive);
+    scene.with_key("restore").args(["--yes", "--home"]).arg(scene.home()).success();
+    before.assert_same(&Tree::read(&drive), Tolerance::default());
+}
+
+#[test]
+fn a_config_with_a_symlink_out_of_the_state_dir() {
+    let scene = Scene::plain();
+    let (config, real) = (scene.state().join("openclaw.json"), scene.home().join("dotfiles/oc.json5"));
+    fs::create_dir(scene.home().join("dotfiles")).unwrap();
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("~/projects", scene.home().join("projects").to_str().unwrap());
+    fs::write(&real, &text).unwrap();
+    fs::remove_file(&config).unwrap();
+    symlink("../dotfiles/oc.json5", &config).unwrap();
+    // The file comes with the link, and its paths with both.
+    scene.create();
+    let home = scene.path("other");
+    fs::create_dir(&home).unwrap();
+    scene.with_key("restore").args(["--yes", "--home"]).arg(&home).success();
+    let moved = text.replace(scene.home().to_str().unwrap(), home.to_str().unwrap());
+    assert_eq!(fs::read_to_string(home.join("dotfiles/oc.json5")).unwrap(), moved);
+    let link = fs::read_link(home.join(".openclaw/openclaw.json")).unwrap();
+    assert_eq!(link, Path::new("../dotfiles/oc.json5"));
+    // What is included through a link is refused, as OpenClaw refuses it, and said.
+    let include = scene.state().join("include/channels.json5");
+    fs::rename(&include, scene.home().join("channels.json5")).unwrap();
+    symlink("../../channels.json5", &include).unwrap();
+    let before = Tree::read(&scene.home());
+    let ran = scene.creation(&scene.path("b.ocbak")).code(3);
+    assert!(
+        ran.stderr.contains("include/channels.json5` lies outside the configuration's directory"),
+        "{ran}"
+    );
+    before.assert_same(&Tree::read(&scene.home()), Tolerance::default());
 }
 
 #[test]

@@ -127,6 +127,8 @@ impl Failure {
                 ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered => Exit::Damaged,
                 ErrorKind::WrongKey => Exit::NoKey,
                 ErrorKind::Interrupted => Exit::Interrupted,
+                // A name on the command line that cannot be one.
+                ErrorKind::Invalid if matches!(self, Self::Locating(_)) => Exit::Usage,
                 _ => Exit::Failed,
             },
             Self::Argument(_)

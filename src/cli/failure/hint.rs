@@ -13,6 +13,9 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         Failure::Locating(error) if error.kind() == ErrorKind::NotFound => {
             "name the installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`"
         }
+        Failure::Locating(error) if error.kind() == ErrorKind::Invalid => {
+            "1 to 64 letters, digits, `-` and `_`, beginning with a letter or a digit"
+        }
         Failure::Targeting(error) if error.kind() == ErrorKind::Invalid => {
             "a new or empty directory takes any archive: `--to DIR`"
         }
