@@ -8,7 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
 
-use super::{check, create, extract, info, list, locate, restore, verify};
+use super::{check, create, extract, info, list, locate, restore, undo, verify};
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
 #[derive(Debug, Parser)]
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     List(list::Args),
     Verify(verify::Args),
     Restore(restore::Args),
+    Undo(undo::Args),
     Extract(extract::Args),
     Where(locate::Args),
     Check(check::Args),

@@ -73,6 +73,12 @@ pub(crate) enum Failure {
     InsideSource { output: PathBuf, source: PathBuf },
     /// A state directory is in use.
     InUse { state_dir: PathBuf, holders: Vec<Holder> },
+    /// No restore to a state directory was interrupted.
+    NothingInterrupted { state_dir: PathBuf },
+    /// A restore was interrupted too early to be finished.
+    NotUnpacked { state_dir: PathBuf },
+    /// No restore to a state directory can be taken back.
+    NothingToUndo { state_dir: PathBuf },
     /// A directory to write into does not exist.
     NoDirectory { directory: PathBuf },
     /// A pattern is not one.
@@ -176,7 +182,7 @@ impl fmt::Display for Failure {
                 f.write_str("no passphrase is given and there is no terminal to ask for one")
             }
             Self::NotConfirmed => {
-                f.write_str("restoring in place needs a yes, and there is no terminal to ask for it")
+                f.write_str("replacing what is in place needs a yes, and there is no terminal to ask for it")
             }
             Self::Declined => f.write_str("not restored: nothing was changed"),
             Self::EmptyPassphrase { place } => write!(f, "the passphrase from {place} is empty"),
@@ -200,6 +206,17 @@ impl fmt::Display for Failure {
             Self::InUse { state_dir, holders } => {
                 let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
                 write!(f, "`{}` is in use: {}", state_dir.display(), holders.join(", "))
+            }
+            Self::NothingInterrupted { state_dir } => {
+                write!(f, "no restore to `{}` was interrupted", state_dir.display())
+            }
+            Self::NotUnpacked { state_dir } => write!(
+                f,
+                "the restore to `{}` was interrupted before anything was replaced: what it left is removed",
+                state_dir.display()
+            ),
+            Self::NothingToUndo { state_dir } => {
+                write!(f, "no restore to `{}` is there to be taken back", state_dir.display())
             }
             Self::NoDirectory { directory } => {
                 write!(f, "there is no directory `{}`", directory.display())

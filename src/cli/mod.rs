@@ -21,9 +21,11 @@ mod passphrase;
 mod process;
 mod prompt;
 mod restore;
+mod resume;
 mod series;
 mod spool;
 mod ui;
+mod undo;
 mod unlock;
 mod verify;
 
@@ -60,6 +62,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Restore(args) => restore::run(&args, ui),
+        Command::Undo(args) => undo::run(&args, ui),
         Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use ocbak::{CaptureOptions, Installation, Preview, preview, sanitize};
+use ocbak::{CaptureOptions, Installation, PastRestore, Preview, preview, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -19,6 +19,14 @@ pub(crate) struct Outlook {
 pub(crate) fn warn(installation: &Installation, ui: &Ui) {
     for warning in &installation.warnings {
         ui.warn(warning);
+    }
+    match PastRestore::find(&installation.state_dir) {
+        Ok(past) if past.iter().any(PastRestore::is_interrupted) => ui.warn(
+            "a restore of this installation was interrupted: `ocbak restore --resume` finishes it, \
+             `ocbak undo` takes it back",
+        ),
+        Ok(_) => {}
+        Err(error) => ui.warn(error),
     }
     // No reason for another exit code: what is on this machine is all there.
     if installation.remote {

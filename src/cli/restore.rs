@@ -6,8 +6,8 @@ use clap::Args as Group;
 use serde_json::{Value, json};
 
 use ocbak::{
-    Environment, Location, Owner, Plan, PlannedRoot, Restored, Role, Selection, SlotKind, Target, Usage,
-    restore,
+    Environment, Location, Owner, PastRestore, Plan, PlannedRoot, Restored, Role, Selection, SlotKind,
+    Target, Usage, restore,
 };
 
 use super::adapt::{self, Adapting};
@@ -16,6 +16,7 @@ use super::failure::{Exit, Failure};
 use super::glob::Patterns;
 use super::json;
 use super::prompt::Terminal;
+use super::resume::resume;
 use super::ui::{self, Output, Ui, count, size};
 use super::unlock::{UnlockArgs, slot, unlock};
 
@@ -28,7 +29,8 @@ use super::unlock::{UnlockArgs, slot, unlock};
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// The archive.
-    file: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    file: Option<PathBuf>,
     /// Only this payload.
     #[arg(long, value_name = "ROLE")]
     only: Option<RoleName>,
@@ -45,6 +47,9 @@ pub(crate) struct Args {
     /// Do not ask before restoring in place.
     #[arg(short, long)]
     yes: bool,
+    /// Finish a restore in place that was interrupted; needs neither archive nor key.
+    #[arg(long, conflicts_with_all = ["file", "only", "globs", "to", "dry_run", "maps", "no_remap", "owner"])]
+    resume: bool,
     #[command(flatten)]
     adapting: Adapting,
     #[command(flatten)]
@@ -54,6 +59,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    // The grammar gives one or the other.
+    let Some(file) = &args.file else {
+        return resume(&args.place, ui);
+    };
     Patterns::parse(&args.globs)?;
     let terminal = if args.to.is_some() || args.dry_run || args.yes {
         None
@@ -68,8 +77,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     };
     let adaptation = args.adapting.adaptation(home)?;
     // Before the passphrase, so that nobody waits for a refusal.
-    unused(&target, args, ui)?;
-    let archive = unlock(&args.unlock, &args.file, ui)?;
+    unused(&target, args.dry_run, ui)?;
+    settle(&target, args.dry_run, ui)?;
+    let archive = unlock(&args.unlock, file, ui)?;
     let selection = Selection {
         roles: args.only.map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
         globs: args.globs.clone(),
@@ -82,7 +92,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         look_for_credentials(&place, args, ui)?;
     }
     let mut document = json!({
-        "file": json::path(&args.file),
+        "file": json::path(file),
         "dry_run": args.dry_run,
         "slot": match archive.opened_by() {
             SlotKind::Passphrase => "passphrase",
@@ -106,7 +116,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     if !args.dry_run {
         // The question may have stood for hours.
-        unused(&target, args, ui)?;
+        unused(&target, args.dry_run, ui)?;
         let restored = {
             let total = plan.roots().iter().map(|root| root.bytes).sum();
             let progress = ui.progress("restoring", Some(total));
@@ -143,19 +153,38 @@ fn target(args: &Args) -> Result<Target, Failure> {
 }
 
 /// Refuses to replace what OpenClaw is writing to.
-fn unused(target: &Target, args: &Args, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn unused(target: &Target, dry_run: bool, ui: &Ui) -> Result<(), Failure> {
     let Target::Original { state_dir, .. } = target else {
         return Ok(());
     };
     let Usage { holders, .. } = Usage::of(state_dir, None, &Environment::current());
     match holders.first() {
         None => Ok(()),
-        Some(holder) if args.dry_run => {
+        Some(holder) if dry_run => {
             ui.warn(format_args!("OpenClaw is running there: {holder}; a restore would be refused"));
             Ok(())
         }
         Some(_) => Err(Failure::InUse { state_dir: state_dir.clone(), holders }),
     }
+}
+
+/// Takes back an earlier restore to the same place that was interrupted.
+fn settle(target: &Target, dry_run: bool, ui: &Ui) -> Result<(), Failure> {
+    let Target::Original { state_dir, .. } = target else {
+        return Ok(());
+    };
+    for past in PastRestore::find(state_dir)?.into_iter().filter(PastRestore::is_interrupted) {
+        let when = past.stamp().to_owned();
+        if dry_run {
+            ui.warn(format_args!("a restore of {when} was interrupted: another would take it back first"));
+            continue;
+        }
+        for note in past.take_back()?.notes {
+            ui.warn(note);
+        }
+        ui.warn(format_args!("a restore of {when} was interrupted, and is taken back"));
+    }
+    Ok(())
 }
 
 /// Says where OpenClaw would not find the credentials that go to `place`.
@@ -220,12 +249,21 @@ fn say_end(plan: &Plan, restored: &Restored, ui: &Ui) -> Result<(), Failure> {
             size(restored.bytes)
         ))?;
         adapt::say_end(plan, &restored.rewritten, &mut output)?;
-        for kept in &restored.kept {
-            output.line(format_args!(
-                "what was there is kept in {}; remove it when all is well",
-                ocbak::sanitize(kept.as_os_str().as_encoded_bytes())
-            ))?;
-        }
+        say_kept(&restored.kept, &mut output)?;
     }
     output.finish()
+}
+
+/// Says where what was replaced is kept.
+pub(super) fn say_kept(kept: &[PathBuf], output: &mut Output) -> Result<(), Failure> {
+    for kept in kept {
+        output.line(format_args!(
+            "what was there is kept in {}; remove it when all is well",
+            ocbak::sanitize(kept.as_os_str().as_encoded_bytes())
+        ))?;
+    }
+    if !kept.is_empty() {
+        output.line("`ocbak undo` puts it back")?;
+    }
+    Ok(())
 }

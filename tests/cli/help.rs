@@ -44,6 +44,7 @@ fn commands_name_units_and_defaults() {
         ("list", &["size in bytes", "(UTC)", "--skipped", "--payload <ROLE>"]),
         ("verify", &["--quick", "--max-work-factor <N>", "[default: 20]"]),
         ("restore", &["--to <DIR>", "--only <ROLE>", "--path <GLOB>", "--dry-run", "--yes"]),
+        ("undo", &["Take the last restore in place back", "--dry-run", "--yes", "--home <DIR>", "--json"]),
         ("check", &["Changes nothing", "--home <DIR>", "--json"]),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {

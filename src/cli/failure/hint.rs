@@ -55,6 +55,16 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
                  (SIGTERM), which takes a few seconds"
             ));
         }
+        Failure::NothingInterrupted { .. } => {
+            "name another installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`, or restore \
+             an archive: `ocbak restore FILE`"
+        }
+        Failure::NotUnpacked { .. } => "restore the archive again: `ocbak restore FILE`",
+        Failure::NothingToUndo { .. } => {
+            "a restore that replaced something leaves `NAME.before-restore-TIME` and a journal of the same \
+             name; where another installation is meant, name it with `--state-dir DIR`, `--profile NAME` or \
+             `--home DIR`"
+        }
         Failure::NoDirectory { .. } => "create it first, or name another one",
         Failure::BadGlob { .. } => {
             "`*` matches within a name, `**` any number of directories; put `\\` before a \
