@@ -11,7 +11,7 @@ use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::stream::Decrypt;
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Role, Xattr};
-use crate::format::frame::has_checksum;
+use crate::format::frame::FrameHeader;
 use crate::format::index::Index;
 use crate::format::layout::{Layout, Place};
 use crate::format::limits::LIMITS;
@@ -94,8 +94,11 @@ impl Archive {
         let decrypt = Decrypt::new(&self.identity, &mut file, &place.name)?;
         let mut frame = BufReader::new(decrypt);
         // §9.1; a buffer of 8 KiB holds the frame's header.
-        if !has_checksum(frame.fill_buf().map_err(failed)?) {
-            return Err(Error::malformed("index: its frame has no checksum"));
+        let header = FrameHeader::decode(frame.fill_buf().map_err(failed)?)
+            .map_err(|_| Error::malformed("index: its frame has a header against the rules"))?;
+        // The decompressor lets a larger one pass where the whole frame is at hand.
+        if header.window > 1 << LIMITS.index_window_log {
+            return Err(Error::malformed("index: its frame has a window of more than 8 MiB"));
         }
         let mut zstd = zstd::Decoder::with_buffer(frame).map_err(failed)?.single_frame();
         zstd.window_log_max(LIMITS.index_window_log).map_err(failed)?;

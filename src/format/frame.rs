@@ -1,19 +1,14 @@
-//! The header of a zstd frame, read before anything is decompressed (spec §8.4; RFC 8878, section 3.1.1).
+//! The header of a zstd frame, read before anything is decompressed (spec §8.4, §9.1; RFC 8878, section 3.1.1).
 
 use crate::error::{Error, Result};
 
 /// What a frame declares of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
-    /// Length of the content in bytes.
-    pub(crate) content: u64,
+    /// Length of the content in bytes, where it is declared.
+    pub(crate) content: Option<u64>,
     /// Window in bytes.
     pub(crate) window: u64,
-}
-
-/// Whether bytes begin as a frame with a content checksum.
-pub(crate) fn has_checksum(frame: &[u8]) -> bool {
-    frame.strip_prefix(&MAGIC).and_then(<[u8]>::first).is_some_and(|descriptor| descriptor & 0x04 != 0)
 }
 
 impl FrameHeader {
@@ -21,7 +16,7 @@ impl FrameHeader {
     ///
     /// # Errors
     ///
-    /// `Malformed` when it is no zstd frame, or one with a dictionary, without checksum or without content size.
+    /// `Malformed` when it is no zstd frame, or one with a dictionary or without checksum.
     pub(crate) fn decode(frame: &[u8]) -> Result<Self> {
         Self::parse(frame).ok_or_else(|| Error::malformed("a frame has a header against the rules"))
     }
@@ -45,13 +40,13 @@ impl FrameHeader {
             (Some(base.checked_add(eighths)?), rest)
         };
         let content = match (descriptor >> 6, single_segment) {
-            (0, true) => u64::from(*rest.first()?),
-            (0, false) => return None,
-            (1, _) => u64::from(u16::from_le_bytes(*rest.first_chunk()?)).checked_add(256)?,
-            (2, _) => u64::from(u32::from_le_bytes(*rest.first_chunk()?)),
-            _ => u64::from_le_bytes(*rest.first_chunk()?),
+            (0, true) => Some(u64::from(*rest.first()?)),
+            (0, false) => None,
+            (1, _) => Some(u64::from(u16::from_le_bytes(*rest.first_chunk()?)).checked_add(256)?),
+            (2, _) => Some(u64::from(u32::from_le_bytes(*rest.first_chunk()?))),
+            _ => Some(u64::from_le_bytes(*rest.first_chunk()?)),
         };
-        Some(Self { content, window: window.unwrap_or(content) })
+        Some(Self { content, window: window.or(content)? })
     }
 }
 
@@ -69,7 +64,7 @@ mod tests {
             let mut frame = Vec::with_capacity(zstd::zstd_safe::compress_bound(length));
             context.compress2(&mut frame, &vec![7; length]).unwrap();
             let header = FrameHeader::decode(&frame).unwrap();
-            assert_eq!(header.content, length as u64);
+            assert_eq!(header.content, Some(length as u64));
             assert!(header.window <= (length as u64).max(1024));
         }
     }
@@ -78,7 +73,7 @@ mod tests {
     fn frames_of_another_kind_are_refused() {
         let header = |descriptor: u8| [0x28, 0xb5, 0x2f, 0xfd, descriptor, 5, 0, 0, 0];
         assert!(FrameHeader::decode(&header(0x24)).is_ok());
-        for bad in [0x20, 0x25, 0x2c, 0x04] {
+        for bad in [0x20, 0x25, 0x2c, 0x00] {
             assert!(FrameHeader::decode(&header(bad)).is_err(), "{bad:x}");
         }
         assert!(FrameHeader::decode(b"\x50\x2a\x4d\x18\0\0\0\0").is_err());

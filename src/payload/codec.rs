@@ -49,7 +49,7 @@ impl Decompressor {
     ) -> Result<()> {
         let header = FrameHeader::decode(frame)?;
         // §8.4: before anything is decompressed.
-        if header.content != length as u64 || header.window > u64::from(frame_size).max(LEAST_WINDOW) {
+        if header.content != Some(length as u64) || header.window > u64::from(frame_size).max(LEAST_WINDOW) {
             return Err(Error::malformed("a frame declares another size than the index"));
         }
         // Otherwise the bytes behind the frame would be taken for further frames.
