@@ -86,11 +86,11 @@ impl Archive {
     /// # Errors
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such payload;
-    /// [`Tampered`](crate::ErrorKind::Tampered) and [`Malformed`](crate::ErrorKind::Malformed) for a damaged index;
-    /// [`Io`](crate::ErrorKind::Io).
+    /// [`Tampered`](crate::ErrorKind::Tampered), [`Malformed`](crate::ErrorKind::Malformed) and
+    /// [`Truncated`](crate::ErrorKind::Truncated) for a damaged index; [`Io`](crate::ErrorKind::Io).
     pub fn index(&self, role: Role) -> Result<Index> {
         let place = self.place(&index_name(role), role)?;
-        let mut file = DigestReader::new(self.section(place));
+        let mut file = DigestReader::new(self.section(place)?);
         let decrypt = Decrypt::new(&self.identity, &mut file, &place.name)?;
         let mut frame = BufReader::new(decrypt);
         // §9.1; a buffer of 8 KiB holds the frame's header.
@@ -126,7 +126,7 @@ impl Archive {
     /// as the index says; [`Io`](crate::ErrorKind::Io).
     pub fn read<'a>(&'a self, index: &'a Index, entry: &'a Entry) -> Result<EntryReader<'a>> {
         let place = self.place(&payload_name(index.role), index.role)?;
-        let section = self.section(place);
+        let section = self.section(place)?;
         RandomReader::new(&self.identity, section, &place.name, index)?.open(entry).map(EntryReader)
     }
 
@@ -139,7 +139,7 @@ impl Archive {
         let place = self.place(&payload_name(index.role), index.role)?;
         PayloadStream::new(
             self.identity.clone(),
-            self.section(place),
+            self.section(place)?,
             &place.name,
             place.member,
             index,
@@ -153,8 +153,16 @@ impl Archive {
             .ok_or_else(|| Error::NotFound { what: format!("the archive has no {role} payload") })
     }
 
-    fn section(&self, place: &Place) -> Section {
-        Section::new(self.source.clone(), place.content, place.member.length)
+    /// The content of a member, which must be there to its end.
+    fn section(&self, place: &Place) -> Result<Section> {
+        let expected = place.member.length;
+        let length = self.source.length().map_err(|error| Error::stream("read the archive", error))?;
+        let found = length.saturating_sub(place.content);
+        // §10 step 3
+        if found < expected {
+            return Err(Error::Truncated { what: format!("`{}`", place.name), expected, found });
+        }
+        Ok(Section::new(self.source.clone(), place.content, expected))
     }
 }
 
