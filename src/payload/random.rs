@@ -28,11 +28,11 @@ impl<'a, R: Read + Seek> RandomReader<'a, R> {
     ///
     /// # Errors
     ///
-    /// Those of [`Decrypt`]; `Tampered` when the length is not that of the frames.
+    /// Those of [`Decrypt`]; `Malformed` when the length is not that of the frames.
     pub(crate) fn new(identity: &ArchiveIdentity, file: R, name: &str, index: &'a Index) -> Result<Self> {
         let mut decrypt = Decrypt::new(identity, file, name)?;
         if decrypt.authenticate_end()? != index.compressed() {
-            return Err(Error::tampered(format!("`{name}` has another length than its frames")));
+            return Err(Error::malformed(format!("`{name}` has another length than its frames")));
         }
         Ok(Self {
             decrypt,
