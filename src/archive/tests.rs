@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Archive, ArchiveBuilder, ReadAt, Sealed, VerifyReport};
 use crate::crypto::{Identity, Keys, Passphrase};
-use crate::error::{Error, ErrorKind, Lookalike, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::entry::{
     Item, ItemKind, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source, Xattr,
 };
@@ -305,77 +305,6 @@ fn a_damaged_head_slot_beside_a_good_tail_opens_with_a_warning() {
     let tail = one.len() - REGION - 1024;
     one[tail + slot + 70] ^= 1;
     assert_eq!(open(one, &keys).err().unwrap().kind(), ErrorKind::Malformed);
-}
-
-#[test]
-fn either_header_region_may_be_wiped() {
-    let made = small();
-    let tail = made.bytes.len() - REGION - 1024;
-    for start in [0, tail] {
-        let mut bytes = made.bytes.clone();
-        bytes[start..start + REGION].fill(0);
-        let report = verify(bytes, &made.keys()).unwrap();
-        assert_eq!(report.damage.len(), 1, "{:?}", report.damage);
-    }
-    let mut bytes = made.bytes.clone();
-    bytes[..REGION].fill(0);
-    bytes[tail..tail + REGION].fill(0);
-    assert!(open(bytes, &made.keys()).is_err());
-}
-
-#[test]
-fn members_of_another_archive_are_refused() {
-    let (one, other) = (small(), small());
-    let mut bytes = one.bytes.clone();
-    // Same lengths, another identity: the whole state payload of the other archive.
-    let manifest = Sealed::from_source(Arc::new(one.bytes.clone())).unwrap();
-    let length = manifest.manifest().payloads[0].payload.length as usize;
-    let at = REGION + 512;
-    bytes[at..at + length].copy_from_slice(&other.bytes[at..at + length]);
-    assert_ne!(verify(bytes, &one.keys()).unwrap().damage, []);
-}
-
-#[test]
-fn a_manifest_that_was_edited_does_not_hold() {
-    let made = small();
-    let mut bytes = made.bytes.clone();
-    let tail = bytes.len() - REGION - 1024;
-    let at = bytes.windows(7).position(|bytes| bytes == b"writer ").unwrap();
-    for start in [0, tail] {
-        bytes[start + at + 10] = b'0';
-    }
-    let error = open(bytes, &made.keys()).err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::Tampered);
-}
-
-#[test]
-fn files_that_are_no_archives_are_named() {
-    let of = |bytes: &[u8]| Sealed::from_source(Arc::new(bytes.to_vec())).err().unwrap();
-    assert!(matches!(of(b""), Error::NotAnArchive(Lookalike::Empty)));
-    assert!(matches!(of(b"OCBAK1 etc"), Error::NotAnArchive(Lookalike::OpenclawArk)));
-    assert!(matches!(of(&noise(100_000, 9)), Error::NotAnArchive(Lookalike::Unknown)));
-    let mut tar = vec![0; 10_240];
-    tar[..5].copy_from_slice(b"notes");
-    tar[257..262].copy_from_slice(b"ustar");
-    assert!(matches!(of(&tar), Error::NotAnArchive(Lookalike::Tar { .. })));
-    let made = small();
-    assert_eq!(of(&made.bytes[..512]).kind(), ErrorKind::Truncated);
-}
-
-#[test]
-fn a_later_version_is_unsupported() {
-    let made = small();
-    let mut bytes = made.bytes.clone();
-    let tail = bytes.len() - REGION - 1024;
-    let at = bytes.windows(11).position(|bytes| bytes == b"version = 1").unwrap();
-    for start in [0, tail] {
-        bytes[start + at + 10] = b'2';
-    }
-    let error = Sealed::from_source(Arc::new(bytes.clone())).err().unwrap();
-    assert!(matches!(error, Error::UnsupportedVersion { found: 2 }));
-    // One copy of a later version does not pre-empt the other.
-    bytes[at + 10] = b'1';
-    assert!(open(bytes, &made.keys()).is_ok());
 }
 
 /// Counts what is read.

@@ -268,7 +268,6 @@ pub(crate) const PARITY_NAME: &str = "ocbak/parity";
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{Manifest, Member, PayloadMembers};
-    use crate::error::ErrorKind;
     use crate::format::entry::Role;
 
     pub(crate) fn sample() -> Manifest {
@@ -294,42 +293,5 @@ pub(crate) mod tests {
         manifest.payloads.truncate(1);
         manifest.parity = Some(Member { length: 0, sha256: [9; 32] });
         assert_eq!(Manifest::decode(manifest.encode().as_bytes()).unwrap(), manifest);
-    }
-
-    #[test]
-    fn another_form_is_refused() {
-        let text = sample().encode();
-        for (from, to) in [
-            ("format = \"ocbak\"", "format  = \"ocbak\""),
-            ("version = 1", "version = 0x1"),
-            ("features = []", "features = [ ]"),
-            ("length = 1001", "length = +1001"),
-            ("length = 1001", "length = 1_001"),
-            ("length = 1001", "length = -1"),
-            ("8f8f", "8F8F"),
-            ("[workspace]", "[workspaces]"),
-            ("ocbak/state.tar.zst.age", "ocbak/state.tar.zst.agf"),
-            ("05:48:58", "24:48:58"),
-            ("2026-11-22", "2026-02-30"),
-            ("\n\n[state]", "\n# comment\n[state]"),
-            ("ocbak 0.1.0", "ocbak\\t0.1.0"),
-            ("length = 1001", "length = 9223372036854775808"),
-        ] {
-            let bad = text.replacen(from, to, 1);
-            assert_ne!(bad, text, "{from}");
-            let error = Manifest::decode(bad.as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Malformed, "{to}");
-        }
-    }
-
-    #[test]
-    fn a_later_version_or_feature_is_unsupported_not_malformed() {
-        let text = sample().encode();
-        for (from, to) in
-            [("version = 1", "version = 2\nnews = true"), ("features = []", "features = [\"parity-2\"]")]
-        {
-            let error = Manifest::decode(text.replacen(from, to, 1).as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported, "{to}");
-        }
     }
 }

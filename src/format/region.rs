@@ -342,20 +342,6 @@ mod tests {
     }
 
     #[test]
-    fn other_members_and_another_text_are_refused() {
-        let mut none = sample();
-        none.slots.clear();
-        let mut swapped = sample();
-        swapped.slots.reverse();
-        let mut text = sample().encode().unwrap();
-        let at = text.windows(8).position(|window| window == b"BACKUP.o").unwrap();
-        text[at] = b'b';
-        for bytes in [none.encode().unwrap(), swapped.encode().unwrap(), text] {
-            assert!(!Found::merge(&bytes, &bytes).some_intact);
-        }
-    }
-
-    #[test]
     fn slots_that_do_not_fit_are_named() {
         let mut region = sample();
         region.slots[1].1 = vec![0; 32 * 1024];

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::line::{Head, Line, Totals};
 use super::{Index, next_line};
-use crate::error::ErrorKind;
 use crate::format::entry::{Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
 use crate::path::ArchivePath;
 
@@ -88,65 +87,6 @@ fn the_text_is_the_one_of_the_spec() {
          {\"path\":\"state/a\\n\u{7f}\",\"type\":\"file\",\"mode\":\"0700\",\"mtime\":\"7.5\",\"offset\":1536,\
          \"size\":5,\"sha256\":\"0101010101010101010101010101010101010101010101010101010101010101\"}\n"
     );
-}
-
-#[test]
-fn lines_against_the_rules_are_refused() {
-    type Change = fn(&mut Vec<Line>);
-    let cases: [(&str, Change); 12] = [
-        ("no head", |lines| drop(lines.remove(0))),
-        ("no totals", |lines| drop(lines.pop())),
-        ("two totals", |lines| lines.push(lines[8].clone())),
-        ("no frames", |lines| drop(lines.remove(7))),
-        ("an entry after the frames", |lines| lines.swap(5, 7)),
-        ("entries out of order", |lines| lines.swap(4, 5)),
-        ("a duplicate", |lines| lines.insert(2, lines[2].clone())),
-        ("a missing entry", |lines| drop(lines.remove(5))),
-        ("a missing remark", |lines| drop(lines.remove(6))),
-        ("a hard link before its file", |lines| {
-            lines.insert(2, entry(b"state/0", 512, Node::Hardlink { target: path(b"state/a\n\x7f") }));
-        }),
-        ("an overlap", |lines| lines[4] = entry(b"state/b", 2048, Node::Directory)),
-        ("an odd offset", |lines| lines[5] = entry(b"state/c", 4097, Node::Directory)),
-    ];
-    for (name, change) in cases {
-        let mut lines = sample();
-        change(&mut lines);
-        assert_eq!(read(&lines).unwrap_err().kind(), ErrorKind::Malformed, "{name}");
-    }
-}
-
-#[test]
-fn an_index_of_another_archive_or_role_is_refused() {
-    let bytes = encode(&sample());
-    for (archive, role) in [([8; 16], Role::State), ([7; 16], Role::Workspace)] {
-        let error = Index::read(&bytes[..], &archive, role).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Tampered);
-    }
-}
-
-#[test]
-fn another_json_form_is_refused() {
-    for bad in [
-        r#"{ "path":"state","type":"directory","mode":"0700","mtime":"7.5","offset":0}"#,
-        r#"{"path":"state","type":"directory","mode":"700","mtime":"7.5","offset":0}"#,
-        r#"{"path":"state","type":"directory","mode":"0700","mtime":"7.50","offset":0}"#,
-        r#"{"path":"state","type":"directory","mode":"0700","mtime":"7.5","offset":0.0}"#,
-        r#"{"path":"state","type":"directory","mode":"0700","mtime":"7.5","offset":0,"x":1}"#,
-        r#"{"path":"state","type":"directory","mtime":"7.5","mode":"0700","offset":0}"#,
-        r#"{"path":"\u0073tate","type":"directory","mode":"0700","mtime":"7.5","offset":0}"#,
-        r#"{"path_base64":"c3RhdGU=","type":"directory","mode":"0700","mtime":"7.5","offset":0}"#,
-        r#"{"path":"state","path_base64":"/w==","type":"directory","mode":"0700","mtime":"7","offset":0}"#,
-        r#"{"path":"../x","type":"directory","mode":"0700","mtime":"7.5","offset":0}"#,
-        r#"{"path":"state","type":"device","mode":"0700","mtime":"7.5","offset":0}"#,
-        r#"{"path":"state","type":"directory","mode":"0700","mtime":"7.5","offset":0,"size":1}"#,
-        r#"{"path":"state","type":"file","mode":"0700","mtime":"7.5","offset":0,"size":1}"#,
-        r#"{"skipped":"state","why":"other","detail":""}"#,
-        r#"{"frames":[1,]}"#,
-        "",
-    ] {
-        assert!(Line::decode(bad.as_bytes()).is_err(), "{bad}");
-    }
 }
 
 proptest! {
