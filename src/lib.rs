@@ -41,7 +41,7 @@ pub use archive::{
     Summary, VerifyReport,
 };
 pub use capture::{CaptureOptions, Preview, capture, preview};
-pub use check::{Finding, check};
+pub use check::{Cause, Finding, check};
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{

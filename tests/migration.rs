@@ -169,7 +169,9 @@ fn no_remap_leaves_all_as_it_was() {
     let scene = scene();
     scene.restoring("out").success();
     let home = scene.path("new");
-    restoring(&scene, &home).arg("--no-remap").success();
+    // What that leaves behind is told at once.
+    let run = restoring(&scene, &home).arg("--no-remap").code(3);
+    assert!(run.text().contains("cron job `morning news`: lost"), "{run}");
     for name in ["openclaw.json", "include/channels.json5", SHARED] {
         let captured = fs::read(scene.path("out/state").join(name)).unwrap();
         assert!(fs::read(home.join(".openclaw").join(name)).unwrap() == captured, "{name}");

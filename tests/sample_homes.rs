@@ -64,18 +64,28 @@ fn a_plain_copy_of_a_home_is_seen_for_what_it_is() {
     let ran = ocbak(["check", "--home"]).arg(scene.home()).code(3);
     let said = ran.text();
     for part in [
-        "workspace of agent `main` is configured as `/home/alice/.openclaw/workspace`",
-        "workspace of agent `research` is configured as `/home/alice/projects/research-ws`",
-        "workspace of agent `ops` is configured as `/home/alice/.openclaw/workspace-ops`",
-        "lost: the cron job `daily`, kept under `/home/alice/.openclaw/cron/jobs.json`",
-        "5 records of the agents' short-term memory",
-        "`config_machine_state.value_json` of the shared database holds 6 paths of another home",
-        "`agents.entries.main.agentDir` names `/home/alice/.openclaw/agents/main/agent`",
+        "was copied or moved from `/home/alice`: 7 things lead there still\n",
+        "\n  workspace of agent `main`: `/home/alice/.openclaw/workspace`; OpenClaw would",
+        "\n  workspace of agent `research`: `/home/alice/projects/research-ws`; OpenClaw would",
+        "\n  workspace of agent `ops`: `/home/alice/.openclaw/workspace-ops`; OpenClaw would",
+        "\n  cron job `daily`: lost, kept under `/home/alice/.openclaw/cron/jobs.json`",
+        "\n  short-term memory: 5 records\n",
+        "\n  `config_machine_state.value_json` of the shared database: 6 paths, such as",
+        "such as `agents.entries.main.agentDir`: `/home/alice/.openclaw/agents/main/agent`\n",
     ] {
         assert!(said.contains(part), "no `{part}` in {said}");
     }
     assert!(!said.contains("damaged"), "{said}");
     before.assert_same(&Tree::read(&scene.home()), Tolerance::default());
+    // The commands that it names put all of it right.
+    let moved = scene.path("moved.ocbak");
+    scene.creation(&moved).success();
+    let map = format!("/home/alice={}", scene.home().display());
+    let restore =
+        ocbak(["restore", "--yes", "--quiet", "-i"]).arg(scene.key()).arg("--home").arg(scene.home());
+    let ran = restore.args(["--map", &map]).arg(moved).success();
+    assert_eq!(ran.text(), "");
+    ocbak(["check", "--quiet", "--home"]).arg(scene.home()).success();
 }
 
 /// Create, verify, restore, both payloads alone, stock programs.

@@ -1,159 +1,77 @@
-//! What the shared database knows of this machine's paths.
+//! What the shared database says about paths of this machine.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::capture::Copy;
 use crate::error::Result;
 use crate::openclaw::Installation;
 use crate::openclaw::columns::{COLUMNS, Content};
-use crate::openclaw::tables::{Keyed, Tables};
+use crate::openclaw::tables::{CronJob, Keyed, Tables};
 
 use super::homes::Homes;
-use super::{REWRITE, Report, shown};
 
-/// Checks a copy of the database, where there is one; returns the homes, of which it may tell more.
-pub(super) fn check(
-    installation: &Installation,
-    copy: Option<&Copy>,
-    mut homes: Homes,
-    report: &mut Report<'_>,
-) -> Result<Homes> {
-    let Some(copy) = copy else {
-        return Ok(homes);
-    };
-    let tables = Tables::open(copy.path())?;
+/// Its rows with paths.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Workspaces that were set up.
+    pub(super) workspaces: Vec<Keyed>,
+    /// Cron jobs that stand under another path than OpenClaw looks for.
+    pub(super) lost_jobs: Vec<CronJob>,
+    /// Columns of plain paths, by name, with what they hold.
+    pub(super) columns: Vec<(String, Vec<String>)>,
+    memories: Vec<Keyed>,
+}
+
+/// Reads a copy of the database, and learns from it which homes there were.
+pub(super) fn read(installation: &Installation, copy: &Path, homes: &mut Homes) -> Result<Shared> {
+    let tables = Tables::open(copy)?;
     let mut columns = Vec::new();
     for column in COLUMNS {
         let paths = tables.paths(column)?;
         for path in &paths {
             homes.learn(path);
         }
-        columns.push((column, paths));
-    }
-    cron_jobs(installation, &tables, report)?;
-    workspaces(installation, &tables, &homes, report)?;
-    for (column, paths) in columns {
         // The others are told by what they mean.
-        let plain = matches!(column.content, Content::Path | Content::Json(_));
-        let foreign: Vec<&String> = paths.iter().filter(|path| plain && homes.is_foreign(path)).collect();
-        if let Some(first) = foreign.first() {
-            report.add(
-                "path",
-                format!(
-                    "`{}.{}` of the shared database holds {} of another home, such as {}",
-                    column.table,
-                    column.name,
-                    number(foreign.len(), "path", "paths"),
-                    shown(Path::new(first))
-                ),
-                REWRITE.to_owned(),
-            );
+        if matches!(column.content, Content::Path | Content::Json(_) | Content::Job) {
+            columns.push((format!("{}.{}", column.table, column.name), paths));
         }
     }
-    Ok(homes)
+    let mut lost_jobs = tables.cron_jobs()?;
+    lost_jobs.retain(|job| !is_current(installation, &job.store));
+    for job in &lost_jobs {
+        if let Some(state_dir) = job.store.strip_suffix(CRON_STORE) {
+            homes.learn_state_dir(state_dir.into());
+        }
+    }
+    Ok(Shared { workspaces: tables.workspaces()?, lost_jobs, columns, memories: tables.memories()? })
 }
 
-/// OpenClaw: jobs that stand under another path than that of the current store do not exist for it.
-fn cron_jobs(installation: &Installation, tables: &Tables, report: &mut Report<'_>) -> Result<()> {
-    let real = |path: &PathBuf| Some(fs::canonicalize(path.parent()?.parent()?).ok()?.join("cron/jobs.json"));
-    let stores = &installation.cron_stores;
-    let current = |store: &str| {
-        let store = Path::new(store);
-        stores.iter().any(|own| own == store || real(own).as_deref() == Some(store))
-    };
-    let mut lost: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for job in tables.cron_jobs()? {
-        if !current(&job.store) {
-            let names = lost.entry(job.store).or_default();
-            // Those that OpenClaw declares itself come again; the user's do not.
-            if !job.declared {
-                names.push(format!("`{}`", crate::path::sanitize(job.name.as_bytes())));
-            }
-        }
+impl Shared {
+    /// How many rows of memory belong to workspaces that are of another home.
+    pub(super) fn orphaned_memories(&self, foreign: impl Fn(&str) -> bool) -> usize {
+        let of_paths = self.workspaces.iter().filter_map(|row| row.path.as_deref());
+        let dead: Vec<String> = of_paths.filter(|path| foreign(path)).map(digest).collect();
+        let orphaned = self.memories.iter().filter(|row| {
+            row.path.as_deref().is_some_and(|path| foreign(path) || !digest(path).starts_with(&row.key))
+                || dead.iter().any(|dead| dead.starts_with(&row.key))
+        });
+        orphaned.count()
     }
-    for (store, names) in lost {
-        let what = if names.is_empty() {
-            "no job of the user".to_owned()
-        } else {
-            format!(
-                "{} {}",
-                if names.len() == 1 { "the cron job" } else { "the cron jobs" },
-                names.join(", ")
-            )
-        };
-        report.add(
-            "cron",
-            format!("lost: {what}, kept under {}, where OpenClaw does not look", shown(Path::new(&store))),
-            REWRITE.to_owned(),
-        );
-    }
-    Ok(())
 }
 
-fn workspaces(
-    installation: &Installation,
-    tables: &Tables,
-    homes: &Homes,
-    report: &mut Report<'_>,
-) -> Result<()> {
-    let current: Vec<PathBuf> = installation
-        .workspaces
-        .iter()
-        .flat_map(|workspace| [Some(workspace.path.clone()), fs::canonicalize(&workspace.path).ok()])
-        .flatten()
-        .collect();
-    let dead = |path: &str| {
-        let place = Path::new(path);
-        homes.is_foreign(path) || !(place.is_dir() || current.iter().any(|own| own == place))
-    };
-    let mut dead_keys = Vec::new();
-    for Keyed { key, path } in tables.workspaces()? {
-        let Some(path) = path else { continue };
-        if dead(&path) {
-            dead_keys.push(digest(&path));
-            report.add(
-                "workspace",
-                format!(
-                    "the shared database knows the workspace {}, which is not of this installation",
-                    shown(Path::new(&path))
-                ),
-                REWRITE.to_owned(),
-            );
-        } else if key != digest(&path) {
-            report.add(
-                "workspace",
-                format!("the key of the workspace {} does not fit its path", shown(Path::new(&path))),
-                "run `openclaw doctor --fix`, or restore the state from a backup".to_owned(),
-            );
-        }
-    }
-    let orphaned = tables.memories()?.into_iter().filter(|row| {
-        row.path.as_deref().is_some_and(|path| dead(path) || !digest(path).starts_with(&row.key))
-            || dead_keys.iter().any(|dead| dead.starts_with(&row.key))
-    });
-    let count = orphaned.count();
-    if count > 0 {
-        report.add(
-            "memory",
-            format!(
-                "{} of the agents' short-term memory of workspaces that are not here",
-                number(count, "record", "records")
-            ),
-            REWRITE.to_owned(),
-        );
-    }
-    Ok(())
+/// Whether OpenClaw looks for cron jobs under this path.
+fn is_current(installation: &Installation, store: &str) -> bool {
+    let real = |path: &PathBuf| Some(fs::canonicalize(path.parent()?.parent()?).ok()?.join(&CRON_STORE[1..]));
+    let store = Path::new(store);
+    installation.cron_stores.iter().any(|own| own == store || real(own).as_deref() == Some(store))
 }
 
 /// OpenClaw: the key of a workspace.
-fn digest(path: &str) -> String {
+pub(super) fn digest(path: &str) -> String {
     hex::encode(Sha256::digest(path))
 }
 
-fn number(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
+/// What stands behind the state directory in the key of cron jobs.
+pub(super) const CRON_STORE: &str = "/cron/jobs.json";

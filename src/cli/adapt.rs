@@ -29,7 +29,7 @@ pub(crate) struct Adapting {
     /// Whom everything restored shall belong to, for root; without it, the owner of the home
     /// directory that is restored to.
     #[arg(long, value_name = "USER[:GROUP]")]
-    owner: Option<String>,
+    pub(crate) owner: Option<String>,
 }
 
 impl Adapting {

@@ -79,6 +79,8 @@ pub(crate) enum Failure {
     NotUnpacked { state_dir: PathBuf },
     /// No restore to a state directory can be taken back.
     NothingToUndo { state_dir: PathBuf },
+    /// OpenClaw's own checks are asked for, and there is no OpenClaw.
+    NoOpenClaw,
     /// A directory to write into does not exist.
     NoDirectory { directory: PathBuf },
     /// A pattern is not one.
@@ -218,6 +220,7 @@ impl fmt::Display for Failure {
             Self::NothingToUndo { state_dir } => {
                 write!(f, "no restore to `{}` is there to be taken back", state_dir.display())
             }
+            Self::NoOpenClaw => f.write_str("there is no `openclaw` in PATH to run its own checks with"),
             Self::NoDirectory { directory } => {
                 write!(f, "there is no directory `{}`", directory.display())
             }

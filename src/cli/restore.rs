@@ -12,6 +12,7 @@ use ocbak::{
 
 use super::adapt::{self, Adapting};
 use super::args::{Place, RoleName};
+use super::check::{Doctor, after_restore};
 use super::failure::{Exit, Failure};
 use super::glob::Patterns;
 use super::json;
@@ -50,6 +51,9 @@ pub(crate) struct Args {
     /// Finish a restore in place that was interrupted; needs neither archive nor key.
     #[arg(long, conflicts_with_all = ["file", "only", "globs", "to", "dry_run", "maps", "no_remap", "owner"])]
     resume: bool,
+    /// Afterwards, run OpenClaw's own checks too.
+    #[arg(long, conflicts_with_all = ["to", "dry_run"])]
+    run_doctor: bool,
     #[command(flatten)]
     adapting: Adapting,
     #[command(flatten)]
@@ -76,6 +80,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         Target::Directory(_) => None,
     };
     let adaptation = args.adapting.adaptation(home)?;
+    let doctor = args.run_doctor.then(|| Doctor::find(&Environment::current())).transpose()?;
     // Before the passphrase, so that nobody waits for a refusal.
     unused(&target, args.dry_run, ui)?;
     settle(&target, args.dry_run, ui)?;
@@ -134,6 +139,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         document["restored"] = json::restored(&restored);
         if !ui.json {
             say_end(&plan, &restored, ui)?;
+        }
+        if args.to.is_none() {
+            let (found, check) =
+                after_restore(&args.place.search(), doctor.as_ref(), args.adapting.owner.is_some(), ui)?;
+            document["check"] = check;
+            exit = if found == Exit::Done { exit } else { found };
         }
     }
     if ui.json {

@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) default_agent: usize,
     /// `cron.store`, which old releases had.
     pub(crate) cron_store: Option<String>,
+    /// Accounts of WhatsApp that are in use, with the directory of the login where one is named.
+    pub(crate) whatsapp: Vec<(String, Option<String>)>,
     /// Every text that is an absolute path, behind the name of its setting.
     pub(crate) paths: Vec<(String, String)>,
     /// Files that are included.
@@ -60,6 +62,7 @@ impl Config {
             remote: string(&root["gateway"]["mode"]).as_deref() == Some("remote"),
             default_workspace: string(&root["agents"]["defaults"]["workspace"]),
             cron_store: string(&root["cron"]["store"]),
+            whatsapp: whatsapp(&root["channels"]["whatsapp"]),
             paths,
             ..Self::default()
         };
@@ -153,6 +156,21 @@ fn default_agent(settings: &Value, agents: &[Agent]) -> usize {
         .unwrap_or(0)
 }
 
+/// OpenClaw: without accounts there is the one called `default`.
+fn whatsapp(channel: &Value) -> Vec<(String, Option<String>)> {
+    let is_used = |settings: &Value| settings.is_object() && settings["enabled"] != false;
+    if !is_used(channel) {
+        return Vec::new();
+    }
+    match channel["accounts"].as_object() {
+        Some(accounts) if !accounts.is_empty() => {
+            let used = accounts.iter().filter(|(_, settings)| is_used(settings));
+            used.map(|(id, settings)| (id.clone(), string(&settings["authDir"]))).collect()
+        }
+        _ => vec![("default".to_owned(), string(&channel["authDir"]))],
+    }
+}
+
 fn string(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -188,6 +206,17 @@ mod tests {
         assert_eq!(legacy.agents.len(), 2);
         assert_eq!(legacy.default_agent, 1);
         assert_eq!(legacy.agents[1].workspace, None);
+    }
+
+    #[test]
+    fn accounts_of_whatsapp_are_those_in_use() {
+        let accounts = |text: &str| parse(&format!("{{channels:{text}}}")).whatsapp;
+        let plain = |id: &str| (id.to_owned(), None);
+        assert_eq!(accounts("{telegram:{}}"), []);
+        assert_eq!(accounts("{whatsapp:{enabled:false}}"), []);
+        assert_eq!(accounts("{whatsapp:{dmPolicy:'open'}}"), [plain("default")]);
+        let several = "{whatsapp:{accounts:{a:{},b:{enabled:false},c:{authDir:'~/c'}}}}";
+        assert_eq!(accounts(several), [plain("a"), ("c".to_owned(), Some("~/c".to_owned()))]);
     }
 
     #[test]

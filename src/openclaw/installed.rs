@@ -13,6 +13,8 @@ use crate::openclaw::release;
 /// The program `openclaw` that a user's shell would start, as its package describes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installed {
+    /// What a shell would start.
+    pub program: PathBuf,
     /// Release, such as `2026.9.6`.
     pub version: String,
     /// Directory of the package.
@@ -47,10 +49,11 @@ impl Installed {
             return None;
         }
         let real = fs::canonicalize(program).ok()?;
-        Self::around(&real).or_else(|| {
+        let found = Self::around(&real).or_else(|| {
             let text = read_small(&real)?;
             scripts(&text, program.parent()?).iter().find_map(|script| Self::around(script))
-        })
+        })?;
+        Some(Self { program: program.to_owned(), ..found })
     }
 
     /// The package that a file lies in.
@@ -67,6 +70,7 @@ impl Installed {
         };
         (facts["name"] == "openclaw").then_some(())?;
         Some(Self {
+            program: PathBuf::new(),
             version: facts["version"].as_str()?.to_owned(),
             package: package.to_owned(),
             state_schema: schema("state"),
@@ -146,6 +150,7 @@ mod tests {
         let found = Installed::find(Path::new("/none"), &Environment::empty().with("PATH", path)).unwrap();
         let package = fs::canonicalize(script.parent().unwrap()).unwrap();
         let expected = Installed {
+            program: bin.join("openclaw"),
             version: "2026.9.6".to_owned(),
             package,
             state_schema: Some(18),

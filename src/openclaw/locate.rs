@@ -133,10 +133,20 @@ pub struct Installation {
     pub includes: Vec<PathBuf>,
     /// Under which paths cron jobs are kept in the shared database, the first being OpenClaw's own choice.
     pub(crate) cron_stores: Vec<PathBuf>,
+    /// Where the logins of configured channels are kept.
+    pub(crate) logins: Vec<Login>,
     /// Absolute paths in the configuration, behind the names of their settings.
     pub(crate) configured_paths: Vec<(String, String)>,
     /// What a person should look at, one line each.
     pub warnings: Vec<String>,
+}
+
+/// The place of a channel's login, whether or not it is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    pub(crate) channel: &'static str,
+    pub(crate) account: String,
+    pub(crate) path: PathBuf,
 }
 
 impl Installation {
@@ -193,6 +203,13 @@ impl Installation {
         let own_store = settings.cron_store.as_ref().map(|path| expand(path.as_ref(), &home));
         let cron_stores = [&directory, &state_dir].map(|directory| directory.join("cron/jobs.json"));
         let cron_stores = own_store.into_iter().chain(cron_stores).collect();
+        let of_channels = credentials.clone().unwrap_or_else(|| state_dir.join("credentials"));
+        let logins = settings.whatsapp.iter().map(|(account, named)| {
+            let own = named.as_ref().map(|path| expand(path.as_ref(), &home));
+            let directory = own.unwrap_or_else(|| of_channels.join("whatsapp").join(account));
+            Login { channel: "whatsapp", account: account.clone(), path: directory.join("creds.json") }
+        });
+        let logins = logins.collect();
         let found = workspaces::find(&settings, &place);
         // The service's file stands for the home, not for a state directory elsewhere.
         let belongs_to_home = location.usual || state_dir.parent() == Some(&home);
@@ -216,6 +233,7 @@ impl Installation {
             gateway_env,
             includes: settings.includes,
             cron_stores,
+            logins,
             configured_paths: settings.paths,
             warnings,
         })

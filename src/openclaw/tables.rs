@@ -1,4 +1,4 @@
-//! Reads what the database that all agents share says about paths of its machine.
+//! Reads what databases say of themselves, and the shared one about paths of its machine.
 //!
 //! Only ever opened on a copy.
 
@@ -28,7 +28,25 @@ pub(crate) struct Keyed {
     pub(crate) path: Option<String>,
 }
 
-/// A copy of the shared database.
+/// An agent's database that OpenClaw keeps account of.
+#[derive(Debug)]
+pub(crate) struct AgentDatabase {
+    pub(crate) agent: String,
+    /// Relative to the state directory where it lies in it.
+    pub(crate) path: String,
+}
+
+/// What a database says of itself.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// `global` or `agent`.
+    pub(crate) role: String,
+    pub(crate) version: u64,
+    /// Release that wrote it last.
+    pub(crate) app_version: Option<String>,
+}
+
+/// A copy of a database of OpenClaw.
 #[derive(Debug)]
 pub(crate) struct Tables {
     connection: Connection,
@@ -99,6 +117,28 @@ impl Tables {
             (digits && matches!(key.len(), 24 | 64)).then_some(Keyed { key, path })
         });
         Ok(keyed.collect())
+    }
+
+    /// The agents' databases.
+    pub(crate) fn agent_databases(&self) -> Result<Vec<AgentDatabase>> {
+        if !self.has("agent_databases", "path")? {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT agent_id, path FROM agent_databases ORDER BY agent_id";
+        self.rows(query, |row| Ok(AgentDatabase { agent: row.get(0)?, path: row.get(1)? }))
+    }
+
+    /// What the database says of itself, where it is one of OpenClaw's.
+    pub(crate) fn schema(&self) -> Option<Schema> {
+        let query = "SELECT role, schema_version, app_version FROM schema_meta WHERE meta_key = 'primary'";
+        let schema = self.connection.query_row(query, [], |row| {
+            Ok(Schema {
+                role: row.get(0)?,
+                version: row.get::<_, i64>(1)?.try_into().unwrap_or_default(),
+                app_version: row.get(2)?,
+            })
+        });
+        schema.ok()
     }
 
     fn has(&self, table: &str, column: &str) -> Result<bool> {

@@ -16,11 +16,7 @@ pub(crate) struct Variables<'a> {
 impl<'a> Variables<'a> {
     /// Reads `.env` in the configuration's directory; one that cannot be read has no variables.
     pub(crate) fn new(environment: &'a Environment, home: &'a Path, directory: &Path) -> Self {
-        let path = directory.join(".env");
-        // A FIFO would block.
-        let small = fs::metadata(&path).is_ok_and(|facts| facts.is_file() && facts.len() <= MAX_SIZE);
-        let text = if small { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
-        Self { environment, home, file: text.lines().filter_map(assignment).collect() }
+        Self { environment, home, file: assignments(&directory.join(".env")) }
     }
 
     /// Replaces `${NAME}`; names without a value stay as they stand and go into `missing`.
@@ -66,6 +62,14 @@ impl<'a> Variables<'a> {
         let own = self.environment.any(name).and_then(|value| value.into_string().ok());
         own.filter(|value| !value.is_empty()).or_else(|| self.file.get(name).cloned())
     }
+}
+
+/// What a file of variables sets; one that cannot be read sets nothing.
+pub(crate) fn assignments(file: &Path) -> BTreeMap<String, String> {
+    // A FIFO would block.
+    let small = fs::metadata(file).is_ok_and(|facts| facts.is_file() && facts.len() <= MAX_SIZE);
+    let text = if small { fs::read_to_string(file).unwrap_or_default() } else { String::new() };
+    text.lines().filter_map(assignment).collect()
 }
 
 /// A line `NAME=value`, with or without `export` and quotes.

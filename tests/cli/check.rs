@@ -1,27 +1,33 @@
 //! Looking over an installation.
 
 use std::fs;
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
 use rusqlite::Connection;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::support::Test;
 
 const CHECK: [&str; 3] = ["check", "--state-dir", "state"];
 
-/// An installation with a shared database whose rows are keyed by paths below `place`.
+/// An installation with a shared database whose rows are keyed by paths below `place`, and an
+/// OpenClaw of the release that wrote it.
 fn installed(place: Option<&Path>) -> Test {
-    let test = Test::installed().mode("state", 0o700).write("state/agents/main/agent/models.json", "{}");
+    let test = Test::installed();
     let state = place.map_or_else(|| fs::canonicalize(test.path("state")).unwrap(), Path::to_owned);
     let workspace = state.join("workspace").display().to_string();
     let key = hex::encode(Sha256::digest(&workspace));
-    let test = test.write("state/state/openclaw.sqlite", "");
+    let test = test.write("state/state/openclaw.sqlite", "").mode("state/state", 0o700);
     let database = Connection::open(test.path("state/state/openclaw.sqlite")).unwrap();
     database
         .execute_batch(&format!(
-            "CREATE TABLE cron_jobs (store_key TEXT, name TEXT, declaration_key TEXT) STRICT;
+            "CREATE TABLE schema_meta (meta_key TEXT, role TEXT, schema_version INTEGER, app_version TEXT) STRICT;
+             INSERT INTO schema_meta VALUES ('primary', 'global', 18, '2026.9.6');
+             CREATE TABLE cron_jobs (store_key TEXT, name TEXT, declaration_key TEXT) STRICT;
              INSERT INTO cron_jobs VALUES ('{store}', 'daily', NULL), ('{store}', 'own', 'own');
+             CREATE TABLE agent_databases (agent_id TEXT, path TEXT) STRICT;
              CREATE TABLE workspace_setup_state (workspace_key TEXT, workspace_path TEXT) STRICT;
              INSERT INTO workspace_setup_state VALUES ('{key}', '{workspace}'), ('x', NULL);
              CREATE TABLE plugin_state_entries
@@ -36,26 +42,92 @@ fn installed(place: Option<&Path>) -> Test {
             short = &key[..24],
         ))
         .unwrap();
-    test
+    with_openclaw(test, 18)
+}
+
+/// An `openclaw` that is a package's program, and does what the test says when it is run.
+fn with_openclaw(test: Test, schema: u64) -> Test {
+    let package = format!(
+        r#"{{"name":"openclaw","version":"2026.9.{schema}","openclaw":{{"schemaVersions":{{"state":{schema},"agent":23}}}}}}"#
+    );
+    test.write("package/package.json", package)
+        .write("package/openclaw", OPENCLAW)
+        .mode("package/openclaw", 0o755)
+}
+
+/// Says what led it where, and fails where the configuration says so.
+const OPENCLAW: &str = r#"#!/bin/sh
+echo "$OPENCLAW_STATE_DIR $HOME $OCBAK_PASSPHRASE$OPENCLAW_PROFILE $*" >> "$0.log"
+case "$*" in
+config*) echo '{"valid":true,"warnings":[]}' ;;
+*) if grep -q broken "$OPENCLAW_STATE_DIR/openclaw.json"; then
+     echo '{"ok":false,"findings":[{"checkId":"core/x","severity":"error","message":"it is broken"}]}'
+     exit 1
+   fi
+   echo '{"ok":true,"findings":[]}' ;;
+esac
+"#;
+
+impl Test {
+    /// Puts the OpenClaw of [`with_openclaw`] into `PATH`.
+    fn openclaw(self) -> Self {
+        let path = format!("{}:/usr/bin:/bin", self.path("package").display());
+        self.variable("PATH", &path)
+    }
+
+    fn change(self, sql: &str) -> Self {
+        Connection::open(self.path("state/state/openclaw.sqlite")).unwrap().execute_batch(sql).unwrap();
+        self
+    }
+
+    /// The kinds of all findings.
+    fn kinds(self, code: i32) -> (Self, Vec<String>) {
+        let (test, document) = self.args(CHECK).args(["--json"]).json(code);
+        let kinds = document["findings"].as_array().unwrap().iter();
+        (test, kinds.map(|finding| finding["kind"].as_str().unwrap().to_owned()).collect())
+    }
 }
 
 #[test]
 fn a_sound_installation_has_nothing_to_find() {
-    let (test, document) = installed(None).args(CHECK).args(["--json"]).stderr("").json(0);
+    let (test, document) = installed(None).openclaw().args(CHECK).args(["--json"]).stderr("").json(0);
     assert_eq!(document["findings"], serde_json::json!([]));
-    test.args(CHECK).stdout_has("/state: nothing to find\n").success();
+    let test = test.openclaw().args(CHECK).stdout_has("/state: nothing to find\n").success();
+    assert!(!test.path("package/openclaw.log").exists(), "OpenClaw was run");
 }
 
 #[test]
-fn rows_of_another_home_are_named() {
-    installed(Some(Path::new("/home/nobody-here/.openclaw")))
+fn a_copied_home_is_one_finding_with_the_commands_that_put_it_right() {
+    let (test, document) = installed(Some(Path::new("/home/nobody-here/.openclaw")))
+        .openclaw()
         .args(CHECK)
-        .stdout_has("lost: the cron job `daily`, kept under `/home/nobody-here/.openclaw/cron/jobs.json`")
-        .stdout_has("knows the workspace `/home/nobody-here/.openclaw/workspace`, which is not of this")
-        .stdout_has("memory: 2 records of the agents' short-term memory")
-        .stdout_has("`projects.repo_root` of the shared database holds 1 path of another home")
-        .stdout_has("  fix: make a backup of it in its former home")
-        .stdout_has("/state: 4 findings\n")
+        .args(["--json"])
+        .json(3);
+    let findings = document["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{document}");
+    let finding = &findings[0];
+    assert_eq!(finding["kind"], "another-home");
+    assert_eq!(finding["paths"][0], "/home/nobody-here/.openclaw/workspace");
+    let (home, state) = (test.path(""), test.path("state"));
+    let home = home.to_str().unwrap().trim_end_matches('/');
+    let state = state.display();
+    assert_eq!(finding["fix"][1], format!("ocbak create --home {home} --state-dir {state} -o moved.ocbak"));
+    assert_eq!(
+        finding["fix"][2],
+        format!(
+            "ocbak restore --home {home} --state-dir {state} --map /home/nobody-here/.openclaw={state} \
+             --map /home/nobody-here={home} --yes moved.ocbak"
+        )
+    );
+    test.openclaw()
+        .args(CHECK)
+        .stdout_has("/state: 1 finding\nanother-home: `")
+        .stdout_has("` was copied or moved from `/home/nobody-here/.openclaw` and `/home/nobody-here`: 4 things lead there still\n")
+        .stdout_has("\n  cron job `daily`: lost, kept under `/home/nobody-here/.openclaw/cron/jobs.json`")
+        .stdout_has("\n  workspace `/home/nobody-here/.openclaw/workspace`, which the shared database knows\n")
+        .stdout_has("\n  short-term memory: 2 records\n")
+        .stdout_has("\n  `projects.repo_root` of the shared database: 1 path, such as `/home/nobody-here/.openclaw/w")
+        .stdout_has("\n  fix: stop OpenClaw there, then let a restore in place rewrite the paths:\n       ocbak create")
         .ends_with(3);
 }
 
@@ -66,28 +138,277 @@ fn a_home_that_still_exists_is_another_home_all_the_same() {
     let home = test.path("new").display().to_string();
     let config = format!("{{ agents: {{ defaults: {{ workspace: '{workspace}' }} }} }}");
     test.write("new/.openclaw/openclaw.json", config)
+        .write("new/.openclaw/agents/main/sessions/sessions.json", "{}")
         .mode("new/.openclaw", 0o700)
         .args(["check", "--home", &home])
         .stdout_has(&format!(
-            "path: the setting `agents.defaults.workspace` names `{workspace}`, a path of another"
+            "1 setting of the configuration, such as `agents.defaults.workspace`: `{workspace}`"
         ))
         .ends_with(3);
 }
 
 #[test]
-fn modes_locks_and_side_files_are_named_with_their_fixes() {
+fn cron_jobs_under_a_path_that_tells_no_home_are_lost_too() {
     installed(None)
-        .write("state/tmp/openclaw-1000/gateway.state.lock", "{\"pid\":999999999}   \n")
+        .change("UPDATE cron_jobs SET store_key = '/srv/cron.json'")
+        .args(CHECK)
+        .stdout_has(
+            "cron: 1 cron job lost, kept under /srv/cron.json, where OpenClaw does not look: `daily`\n",
+        )
+        .ends_with(3);
+}
+
+#[test]
+fn variables_in_files_that_name_another_home_are_named() {
+    let test = installed(Some(Path::new("/home/nobody-here/.openclaw")));
+    test.write("state/.env", "A=/home/nobody-here/key.json\nB=/srv/x\nC=secret\n")
+        .args(CHECK)
+        .stdout_has("/.env` gives the variable `A` the path `/home/nobody-here/key.json` of another home\n  fix: change")
+        .ends_with(3);
+}
+
+#[test]
+fn an_incomplete_installation_is_said_to_be_one() {
+    let test = Test::new().write("state/openclaw.json", "{}").mode("state", 0o700);
+    let test = test
+        .args(CHECK)
+        .stdout_has("incomplete: `")
+        .stdout_has("/state` holds a configuration and no agents: no sessions, no cron jobs, no device key\n")
+        .stdout_has(" restore --home ")
+        .ends_with(3);
+    fs::remove_file(test.path("state/openclaw.json")).unwrap();
+    test.args(CHECK)
+        .stdout_has("/state` holds no installation: no configuration, no agents, no databases\n")
+        .ends_with(3)
+        .write("state/agents/main/agent/openclaw-agent.sqlite", "SQLite format 3\0")
+        .args(CHECK)
+        .stdout_has("incomplete: there is no configuration file in `")
+        .ends_with(3);
+}
+
+#[test]
+fn what_the_installation_tells_of_itself_has_to_be_there() {
+    let database = "agents/main/agent/openclaw-agent.sqlite";
+    let test = installed(None).change(&format!(
+        "INSERT INTO agent_databases VALUES ('main', '{database}'), ('gone', 'agents/gone/x.sqlite'), ('main', '/old/x')"
+    ));
+    let sessions = r#"{"a":{"sessionId":"1"},"b":{"sessionId":"2","sessionFile":"/home/x/2-topic.jsonl"}}"#;
+    let config = "{ channels: { whatsapp: {} } }";
+    let test = test
+        .write("state/openclaw.json", config)
+        .write("state/agents/main/sessions/sessions.json", sessions)
+        .write("state/agents/main/sessions/2-topic.jsonl", "")
+        .args(CHECK)
+        .stdout_has("incomplete: the database of the agent `main` is not there, with its sessions and transcripts: `")
+        .stdout_has("incomplete: 1 transcript that `")
+        .stdout_has("/sessions/1.jsonl`\n")
+        .stdout_has("login: the channel `whatsapp` is configured, and the login of its account `default` is not there")
+        .stdout_has("channels login --channel whatsapp\n")
+        .ends_with(3);
+    Connection::open({
+        fs::create_dir_all(test.path("state/agents/main/agent")).unwrap();
+        test.path("state").join(database)
+    })
+    .unwrap()
+    .execute_batch("CREATE TABLE a (b)")
+    .unwrap();
+    let (_, kinds) = test
+        .mode(&format!("state/{database}"), 0o600)
+        .write("state/agents/main/sessions/1.jsonl", "")
+        .write("state/credentials/whatsapp/default/creds.json", "{}")
+        .mode("state/credentials/whatsapp/default", 0o700)
+        .mode("state/credentials/whatsapp", 0o700)
+        .openclaw()
+        .kinds(0);
+    assert_eq!(kinds, [""; 0]);
+}
+
+#[test]
+fn agents_with_databases_need_the_shared_one() {
+    let test = Test::installed().write("state/agents/main/agent/openclaw-agent.sqlite", "");
+    let database = Connection::open(test.path("state/agents/main/agent/openclaw-agent.sqlite")).unwrap();
+    database.execute_batch("CREATE TABLE a (b)").unwrap();
+    test.args(CHECK)
+        .stdout_has("/state/openclaw.sqlite` is not there: no cron jobs, no device key")
+        .ends_with(3);
+}
+
+#[test]
+fn a_workspace_that_was_set_up_and_is_gone_is_named() {
+    let test = installed(None);
+    fs::remove_dir_all(test.path("state/workspace")).unwrap();
+    test.args(CHECK)
+        .stdout_has("/state/workspace` of agent `main` does not exist\n  fix: mount the drive")
+        .ends_with(3);
+}
+
+#[test]
+fn modes_and_side_files_are_named_with_their_fixes() {
+    let test = installed(None)
         .write("state/state/other.sqlite-wal", "x")
         .write("state/state/broken.sqlite", [b"SQLite format 3\0".as_slice(), &[7; 500]].concat())
         .mode("state", 0o755)
         .mode("state/openclaw.json", 0o644)
+        .mode("state/credentials/test/creds.json", 0o640);
+    symlink("nowhere", test.path("state/skills")).unwrap();
+    let place = test.path("state").display().to_string();
+    test.args(CHECK)
+        .stdout_has(&format!("/state` has mode 0755 instead of 0700\n  fix: chmod 700 {place}\n"))
+        .stdout_has("mode: 2 files with secrets have another mode than 0600\n  `")
+        .stdout_has(&format!("fix: chmod 600 {place}/credentials/test/creds.json {place}/openclaw.json\n"))
+        .stdout_has("/other.sqlite-wal` has no database beside it\n  fix: stop OpenClaw, then move it away")
+        .stdout_has("/broken.sqlite` is damaged: not readable as a database (file is not a database)\n")
+        .ends_with(3);
+}
+
+#[test]
+fn the_log_of_another_database_is_told_from_damage() {
+    let test = installed(None).write("state/state/a.sqlite", "").write("state/state/b.sqlite", "");
+    let path = |name: &str| test.path(&format!("state/state/{name}"));
+    for (name, rows) in [("a.sqlite", 300), ("b.sqlite", 900)] {
+        let database = Connection::open(path(name)).unwrap();
+        database.pragma_update(None, "journal_mode", "wal").unwrap();
+        let fill = format!(
+            "CREATE TABLE t (x); CREATE INDEX i ON t (x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 \
+             FROM n WHERE i < {rows}) INSERT INTO t SELECT hex(randomblob(50)) FROM n;"
+        );
+        database.execute_batch(&fill).unwrap();
+        if name == "b.sqlite" {
+            // A log with a few pages only: one with all would make the other database a copy of this one.
+            let _ = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            database.execute_batch("INSERT INTO t SELECT 'x' || x FROM t LIMIT 20").unwrap();
+            fs::copy(path("b.sqlite-wal"), test.path("foreign")).unwrap();
+        }
+    }
+    fs::copy(test.path("foreign"), path("a.sqlite-wal")).unwrap();
+    let test = test
         .args(CHECK)
-        .stdout_has("/state` has mode 0755 instead of 0700\n  fix: chmod 700 '")
-        .stdout_has("/state/openclaw.json` has mode 0644 instead of 0600\n  fix: chmod 600 '")
-        .stdout_has("gateway.state.lock` names a process that is gone")
-        .stdout_has("/other.sqlite-wal` has no database beside it")
-        .stdout_has("/broken.sqlite` is damaged: ")
+        .stdout_has("/a.sqlite` is whole without its log, and damaged with it: `")
+        .stdout_has("/a.sqlite-wal` is of another one\n  fix: stop OpenClaw, then move it away")
+        .ends_with(3);
+    assert!(test.path("state/state/a.sqlite-wal").exists());
+}
+
+#[test]
+fn what_belongs_to_another_user_is_counted_once() {
+    let test = installed(None);
+    if chown(test.path("state/workspace/notes/a.md"), Some(4711), Some(4711)).is_err() {
+        return;
+    }
+    chown(test.path("state/openclaw.json"), Some(4711), None).unwrap();
+    test.args(CHECK)
+        .stdout_has("owner: 2 files and directories do not belong to user 0, whose `")
+        .stdout_has("/notes/a.md` belongs to user 4711\n")
+        .stdout_has("fix: chown -hR 0:0 ")
+        .ends_with(3);
+}
+
+#[test]
+fn leftovers_are_named_and_only_stages_matter() {
+    let test = installed(None)
+        .write("state/tmp/openclaw-1000/gateway.state.lock", "{\"pid\":999999999}   \n")
+        .write("state.before-restore-20261122T054858Z/openclaw.json", "{}");
+    let test = test
+        .openclaw()
+        .args(CHECK)
+        .stdout_has("/state: nothing to find, 2 notes\n")
+        .stdout_has("note: lock file `")
+        .stdout_has("names a process that is gone; OpenClaw takes it over at its next start\n")
+        .stdout_has("note: restores kept 1 tree of what they replaced, 1 MiB\n")
+        .stdout_has("fix: when all is well, remove them:\n       rm -rf ")
+        .success();
+    let test = test
+        .write(".state.ocbak-restore-0123456789abcdef/x", "secret")
+        .write(
+            "state.before-restore-20261122T054858Z.journal",
+            "{\"started\":{}}\n{\"done\":{\"kept\":[]}}\n",
+        )
+        .args(CHECK)
+        .stdout_has("/state: 1 finding, ")
+        .stdout_has("stage: `")
+        .stdout_has("/.state.ocbak-restore-0123456789abcdef` is left over from a restore that did not end\n")
+        .ends_with(3);
+    // In the stage of an interrupted restore may lie what was in its place: that is not to be removed.
+    let journal = "state.before-restore-20261122T054859Z.journal";
+    let (test, kinds) = test.write(journal, "{\"started\":{}}\n{\"ready\":[]}\n").kinds(3);
+    assert!(kinds.contains(&"interrupted".to_owned()) && !kinds.contains(&"stage".to_owned()), "{kinds:?}");
+    test.args(CHECK).stdout_has("--resume\n       ocbak undo --home ").ends_with(3);
+}
+
+#[test]
+fn an_openclaw_older_than_the_data_is_named() {
+    let test = with_openclaw(installed(None), 17);
+    let program = test.path("package/openclaw");
+    let test = test
+        .openclaw()
+        .args(CHECK)
+        .stdout_has(&format!(
+            "older-release: the OpenClaw at `{}` is `2026.9.17`, which refuses what a later release wrote\n",
+            program.display()
+        ))
+        .stdout_has("/openclaw.sqlite` has schema 18, written by `2026.9.6`\n")
+        .ends_with(3);
+    test.args(CHECK).stdout_has("note: no `openclaw` in PATH").success();
+}
+
+#[test]
+fn variables_that_lead_elsewhere_are_named() {
+    let test = installed(None);
+    let elsewhere = test.path("elsewhere").display().to_string();
+    let own = test.path("state").display().to_string();
+    let test = test
+        .variable("OPENCLAW_STATE_DIR", &elsewhere)
+        .variable("OPENCLAW_CONFIG_PATH", &format!("{elsewhere}/x.json"))
+        .args(CHECK)
+        .stdout_has(&format!("environment: the variable `OPENCLAW_STATE_DIR` is `{elsewhere}`, which leads OpenClaw past `"))
+        .stdout_has("fix: take it out where it is set, as in `~/.profile`, and here:\n       unset OPENCLAW_STATE_DIR\n")
+        .stdout_has("environment: the variable `OPENCLAW_CONFIG_PATH` is `")
+        .ends_with(3);
+    test.variable("OPENCLAW_STATE_DIR", &own).args(["check"]).stdout_has("nothing to find").success();
+}
+
+#[test]
+fn a_service_that_starts_openclaw_elsewhere_is_named() {
+    let test = installed(None);
+    fs::rename(test.path("state"), test.path(".openclaw-work")).unwrap();
+    let unit = ".config/systemd/user/openclaw-gateway-work.service";
+    let home = test.path("").display().to_string();
+    let check = |test: Test, text: &str| {
+        test.write(unit, text).openclaw().args(["check", "--profile", "work", "--json"]).json(3)
+    };
+    let of_services = |document: &Value| -> Vec<String> {
+        let findings = document["findings"].as_array().unwrap().iter();
+        findings
+            .filter(|finding| finding["kind"] == "service")
+            .map(|finding| finding["text"].to_string())
+            .collect()
+    };
+    let (test, document) =
+        check(test, "[Service]\nExecStart=/bin/sh gateway\nEnvironment=HOME=/home/nobody-here\n");
+    let [said] = &of_services(&document)[..] else { panic!("{document}") };
+    assert!(
+        said.contains("starts OpenClaw with the state directory `/home/nobody-here/.openclaw`, not `"),
+        "{said}"
+    );
+    assert_eq!(document["findings"][1]["fix"][1], "openclaw --profile work gateway install --force");
+    let (test, document) =
+        check(test, "[Service]\nExecStart=/nowhere/node /nowhere/index.js gateway --profile work\n");
+    let [said] = &of_services(&document)[..] else { panic!("{document}") };
+    assert!(said.contains("starts `/nowhere/node`, which is not there"), "{said}");
+    let sound = format!("[Service]\nExecStart=/bin/sh\nEnvironment=OPENCLAW_PROFILE=work HOME={home}\n");
+    let (_, document) = check(test, &sound);
+    assert!(of_services(&document).is_empty(), "{document}");
+}
+
+#[test]
+fn links_and_worktrees_that_lead_nowhere_are_named() {
+    let test = installed(None).write("state/workspace/tree/.git", "gitdir: /nowhere/.git/worktrees/tree\n");
+    fs::create_dir(test.path("state/extensions")).unwrap();
+    symlink("/nowhere/plugin", test.path("state/extensions/plugin")).unwrap();
+    test.args(CHECK)
+        .stdout_has("/extensions/plugin` leads to `/nowhere/plugin`, which is not there\n")
+        .stdout_has("/tree/.git` leads to `/nowhere/.git/worktrees/tree`, which is not there\n")
+        .stdout_has("       git worktree repair ")
         .ends_with(3);
 }
 
@@ -97,7 +418,7 @@ fn a_configuration_that_does_not_hold_is_named() {
     let missing = test.path("drive/workspace").display().to_string();
     test.write("state/openclaw.json", "{ this is none")
         .args(CHECK)
-        .stdout_has("config: configuration `")
+        .stdout_has("configuration: configuration `")
         .stdout_has("does not parse")
         .ends_with(3)
         .write("state/openclaw.json", format!("{{ agents: {{ defaults: {{ workspace: '{missing}' }} }} }}"))
@@ -113,4 +434,59 @@ fn lock_databases_are_not_opened() {
     let lock = Connection::open(test.path("state/agents/main/agent/x.sqlite.reindex-lock.sqlite")).unwrap();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     test.args(CHECK).success();
+}
+
+#[test]
+fn openclaws_own_checks_run_for_that_very_installation() {
+    let test = installed(None);
+    let state = test.path("state").display().to_string();
+    let home = test.path("").display().to_string();
+    let run = |test: Test, code: i32| {
+        test.openclaw()
+            .variable("OPENCLAW_PROFILE", "other")
+            .variable("OCBAK_PASSPHRASE", "SECRET")
+            .args(CHECK)
+            .args(["--run-doctor", "--json"])
+            .json(code)
+    };
+    let (test, document) = run(test, 0);
+    assert_eq!(document["openclaw"][0]["command"], "openclaw config validate --json");
+    assert_eq!(document["openclaw"][1]["exit_code"], 0);
+    let log = fs::read_to_string(test.path("package/openclaw.log")).unwrap();
+    let led = format!("{state} {}  ", home.trim_end_matches('/'));
+    let expected = format!("{led}config validate --json\n{led}doctor --lint --json --severity-min error\n");
+    assert_eq!(log, expected);
+    let (test, document) = run(test.write("state/openclaw.json", "{ broken: true }"), 3);
+    assert_eq!(document["openclaw"][1]["problems"], serde_json::json!(["core/x: it is broken"]));
+    test.args(CHECK)
+        .args(["--run-doctor"])
+        .stderr("error: there is no `openclaw` in PATH to run its own checks with\nhint: put it into PATH, or leave out `--run-doctor`\n")
+        .ends_with(1);
+}
+
+#[test]
+fn a_restore_in_place_looks_over_what_it_made() {
+    let restore = ["restore", "box.ocbak", "--yes", "--state-dir", "state", "-i", "private.txt"];
+    let archive = ["create", "-q", "--state-dir", "state", "-R", "public.txt", "-o", "box.ocbak"];
+    let test = installed(None).args(archive).success();
+    let state = test.path("state").display().to_string();
+    let (test, document) = test.openclaw().args(restore).args(["--run-doctor", "--json"]).json(0);
+    assert_eq!(document["check"]["findings"], serde_json::json!([]));
+    assert_eq!(document["check"]["openclaw"][0]["exit_code"], 0);
+    let steps: Vec<_> = ["doctor", "gateway restart", "status"]
+        .map(|step| format!("OPENCLAW_STATE_DIR={state} openclaw {step}"))
+        .into();
+    assert_eq!(document["check"]["next_steps"], serde_json::json!(steps));
+    let test = test
+        .args(restore)
+        .args(["--run-doctor"])
+        .stderr_has("error: there is no `openclaw` in PATH")
+        .ends_with(1);
+    fs::remove_dir_all(test.path("state/workspace")).unwrap();
+    test.args(restore)
+        .args(["--only", "state"])
+        .stdout_has("restored ")
+        .stdout_has("/workspace` of agent `main` does not exist\n")
+        .stdout_has(&format!("next:\n  OPENCLAW_STATE_DIR={state} openclaw doctor\n"))
+        .ends_with(3);
 }

@@ -43,9 +43,9 @@ fn commands_name_units_and_defaults() {
         ("info", &["needs no key", "--json"]),
         ("list", &["size in bytes", "(UTC)", "--skipped", "--payload <ROLE>"]),
         ("verify", &["--quick", "--max-work-factor <N>", "[default: 20]"]),
-        ("restore", &["--to <DIR>", "--only <ROLE>", "--path <GLOB>", "--dry-run", "--yes"]),
+        ("restore", &["--to <DIR>", "--only <ROLE>", "--path <GLOB>", "--dry-run", "--yes", "--run-doctor"]),
+        ("check", &["Changes nothing", "--home <DIR>", "--run-doctor", "--json"]),
         ("undo", &["Take the last restore in place back", "--dry-run", "--yes", "--home <DIR>", "--json"]),
-        ("check", &["Changes nothing", "--home <DIR>", "--json"]),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {
         let mut test = Test::new().args([command, "--help"]);

@@ -40,7 +40,11 @@ impl Test {
     pub(crate) fn installed() -> Self {
         Self::new()
             .write("state/openclaw.json", "{ \"gateway\": { \"port\": 18789 } }\n")
+            .write("state/agents/main/sessions/sessions.json", "{}\n")
             .write("state/credentials/test/creds.json", "{ \"fake\": true }\n")
+            .mode("state", 0o700)
+            .mode("state/credentials", 0o700)
+            .mode("state/credentials/test", 0o700)
             .write("state/workspace/MEMORY.md", "The user likes tests.\n")
             .write("state/workspace/notes/a.md", "a\n")
             .write("passphrase.txt", "an obviously fake passphrase\n")

@@ -1,6 +1,6 @@
 //! A directory with a home, key files and room for archives: where most tests begin.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -29,10 +29,11 @@ impl Scene {
         Self { directory }
     }
 
-    /// Makes a scene with the sample home as git holds it.
+    /// Makes a scene with the sample home as git holds it, with the modes of OpenClaw's state.
     pub fn plain() -> Self {
         let scene = Self::bare();
         write_home(&scene.home());
+        make_private(&scene.state());
         scene
     }
 
@@ -101,6 +102,19 @@ impl Scene {
         let stored = list(self.with_key("list"));
         let left_out = list(self.with_key("list").arg("--skipped"));
         Listing::parse(&stored, &left_out)
+    }
+}
+
+/// Gives everything the modes that OpenClaw does.
+fn make_private(path: &Path) {
+    let facts = fs::symlink_metadata(path).unwrap();
+    if facts.is_dir() {
+        fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
+        for entry in fs::read_dir(path).unwrap() {
+            make_private(&entry.unwrap().path());
+        }
+    } else if facts.is_file() {
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
              name; where another installation is meant, name it with `--state-dir DIR`, `--profile NAME` or \
              `--home DIR`"
         }
+        Failure::NoOpenClaw => "put it into PATH, or leave out `--run-doctor`",
         Failure::NoDirectory { .. } => "create it first, or name another one",
         Failure::BadGlob { .. } => {
             "`*` matches within a name, `**` any number of directories; put `\\` before a \

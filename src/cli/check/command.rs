@@ -1,0 +1,128 @@
+//! How `openclaw` and `ocbak` are called for one installation, as a shell takes it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::geteuid;
+
+use ocbak::Installation;
+
+/// The beginnings of commands.
+#[derive(Debug)]
+pub(super) struct Commands {
+    openclaw: String,
+    place: String,
+}
+
+impl Commands {
+    pub(super) fn new(installation: &Installation) -> Self {
+        let own = std::env::var_os("HOME").is_some_and(|home| Path::new(&home) == installation.home);
+        Self::as_seen(installation, own, other_owner(&installation.home))
+    }
+
+    /// `own` home or not, and the number of the user that it belongs to where that is another one.
+    fn as_seen(installation: &Installation, own: bool, owner: Option<u32>) -> Self {
+        let home = quote(&installation.home);
+        let state_dir = quote(&installation.state_dir);
+        let profile = installation.profile.as_deref().filter(|profile| {
+            installation.state_dir == installation.home.join(format!(".openclaw-{profile}"))
+        });
+        let is_default = installation.state_dir == installation.home.join(".openclaw");
+        let mut place = format!("--home {home}");
+        let mut variables = String::new();
+        let mut option = String::new();
+        if let Some(profile) = profile {
+            option = format!(" --profile {profile}");
+            place.push_str(&option);
+        } else if !is_default {
+            place.push_str(&format!(" --state-dir {state_dir}"));
+            variables.push_str(&format!("OPENCLAW_STATE_DIR={state_dir} "));
+        }
+        if let Some(config) =
+            installation.config.as_ref().filter(|config| !config.starts_with(&installation.state_dir))
+        {
+            let config = quote(config);
+            place.push_str(&format!(" --config {config}"));
+            variables.push_str(&format!("OPENCLAW_CONFIG_PATH={config} "));
+        }
+        if !own {
+            variables.insert_str(0, &format!("HOME={home} "));
+        }
+        // What root started would leave files of root behind.
+        if let Some(owner) = owner {
+            variables.insert_str(0, &format!("sudo -u '#{owner}' env "));
+        }
+        Self { openclaw: format!("{variables}openclaw{option}"), place }
+    }
+
+    /// `openclaw` with arguments.
+    pub(super) fn openclaw(&self, arguments: &str) -> String {
+        format!("{} {arguments}", self.openclaw)
+    }
+
+    /// `ocbak` with a command and arguments, for this installation.
+    pub(super) fn ocbak(&self, command: &str, arguments: &str) -> String {
+        format!("ocbak {command} {} {arguments}", self.place)
+    }
+}
+
+/// Whom a home belongs to, where root looks at that of somebody else.
+pub(super) fn other_owner(home: &Path) -> Option<u32> {
+    let owner = fs::metadata(home).ok().filter(|_| geteuid().is_root())?.uid();
+    (owner != 0).then_some(owner)
+}
+
+/// A path as a word of a shell.
+pub(super) fn quote(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use ocbak::{Environment, Installation, Search};
+
+    use super::{Commands, quote};
+
+    fn commands(state_dir: &str, own: bool, owner: Option<u32>) -> [String; 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().to_str().unwrap().to_owned();
+        fs::create_dir(directory.path().join(state_dir)).unwrap();
+        let search = Search {
+            home: Some(directory.path().into()),
+            state_dir: Some(directory.path().join(state_dir)),
+            ..Search::default()
+        };
+        let installation = Installation::locate(&search, &Environment::empty()).unwrap();
+        let commands = Commands::as_seen(&installation, own, owner);
+        [commands.openclaw("status"), commands.ocbak("create", "-o x")].map(|text| text.replace(&home, "/h"))
+    }
+
+    #[test]
+    fn each_place_has_its_options() {
+        assert_eq!(commands(".openclaw", true, None), ["openclaw status", "ocbak create --home /h -o x"]);
+        let profile = commands(".openclaw-work", false, None);
+        assert_eq!(profile[0], "HOME=/h openclaw --profile work status");
+        assert_eq!(profile[1], "ocbak create --home /h --profile work -o x");
+        let odd = commands("my state", true, Some(1000));
+        assert_eq!(odd[0], "sudo -u '#1000' env OPENCLAW_STATE_DIR='/h/my state' openclaw status");
+        assert_eq!(odd[1], "ocbak create --home /h --state-dir '/h/my state' -o x");
+    }
+
+    #[test]
+    fn words_of_a_shell_are_quoted_where_they_must_be() {
+        for (path, word) in
+            [("/a/b-c_1", "/a/b-c_1"), ("/a b", "'/a b'"), ("/it's", "'/it'\\''s'"), ("", "''")]
+        {
+            assert_eq!(quote(Path::new(path)), word);
+        }
+    }
+}
