@@ -65,7 +65,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     // The grammar gives one or the other.
     let Some(file) = &args.file else {
-        return resume(&args.place, ui);
+        return resume(&args.place, args.run_doctor, ui);
     };
     Patterns::parse(&args.globs)?;
     let terminal = if args.to.is_some() || args.dry_run || args.yes {

@@ -5,15 +5,18 @@ use serde_json::json;
 use ocbak::{Environment, Location, PastRestore, Target};
 
 use super::args::Place;
+use super::check::{Doctor, after_restore};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::restore::{say_kept, unused};
 use super::ui::{self, Output, Ui};
 
 /// Finishes the restore to an installation that was interrupted.
-pub(super) fn resume(place: &Place, ui: &Ui) -> Result<Exit, Failure> {
+pub(super) fn resume(place: &Place, run_doctor: bool, ui: &Ui) -> Result<Exit, Failure> {
+    let environment = Environment::current();
+    let doctor = run_doctor.then(|| Doctor::find(&environment)).transpose()?;
     let Location { home, state_dir, .. } =
-        Location::find(&place.search(), &Environment::current()).map_err(Failure::Locating)?;
+        Location::find(&place.search(), &environment).map_err(Failure::Locating)?;
     let target = Target::Original { home, state_dir: state_dir.clone() };
     unused(&target, false, ui)?;
     let mut interrupted = PastRestore::find(&state_dir)?.into_iter().filter(PastRestore::is_interrupted);
@@ -32,15 +35,12 @@ pub(super) fn resume(place: &Place, ui: &Ui) -> Result<Exit, Failure> {
     for note in &restored.notes {
         ui.warn(note);
     }
-    if ui.json {
-        let mut document = json!({
-            "resumed": stamp,
-            "targets": targets.iter().map(|target| json::path(target)).collect::<Vec<_>>(),
-            "kept": restored.kept.iter().map(|kept| json::path(kept)).collect::<Vec<_>>(),
-        });
-        json::put_warnings(&mut document, ui);
-        ui::document(&document)?;
-    } else if !ui.quiet {
+    let mut document = json!({
+        "resumed": stamp,
+        "targets": targets.iter().map(|target| json::path(target)).collect::<Vec<_>>(),
+        "kept": restored.kept.iter().map(|kept| json::path(kept)).collect::<Vec<_>>(),
+    });
+    if !ui.json && !ui.quiet {
         let mut output = Output::new();
         for target in &targets {
             output
@@ -49,5 +49,11 @@ pub(super) fn resume(place: &Place, ui: &Ui) -> Result<Exit, Failure> {
         say_kept(&restored.kept, &mut output)?;
         output.finish()?;
     }
-    Ok(Exit::Done)
+    let (exit, check) = after_restore(&place.search(), doctor.as_ref(), false, ui)?;
+    if ui.json {
+        document["check"] = check;
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    }
+    Ok(exit)
 }
