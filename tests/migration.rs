@@ -29,9 +29,16 @@ fn scene() -> Scene {
         "{\n",
         &format!("{{ // a comment\n  x: '{}/x',\n", scene.state().display()),
     );
+    let name = "WEATHER_KEY=FAKE-weather-key\n";
+    edit(".env", name, &format!("{name}# comment\nexport NOTES='{}/notes' # another\n", home.display()));
+    let service = home.join(GATEWAY_ENV);
+    fs::create_dir_all(service.parent().unwrap()).unwrap();
+    fs::write(service, format!("HOME={0}\nPATH={0}/bin:/usr/bin\n", home.display())).unwrap();
     scene.create();
     scene
 }
+
+const GATEWAY_ENV: &str = ".config/openclaw/gateway.env";
 
 fn restoring(scene: &Scene, home: &Path) -> Run {
     scene.with_key("restore").args(["--yes", "--home"]).arg(home)
@@ -88,13 +95,17 @@ fn assert_moved(scene: &Scene, home: &Path, state_dir: &Path) {
     let found = rows(&state_dir.join(SHARED));
     assert_eq!(found, moved_rows(&captured, home, state_dir));
     assert!(!found.iter().any(|row| row.contains(HOME)));
-    for name in ["openclaw.json", "include/channels.json5"] {
-        let before = fs::read_to_string(scene.state().join(name)).unwrap();
+    let service = (scene.home().join(GATEWAY_ENV), home.join(GATEWAY_ENV));
+    let own = |name| (scene.state().join(name), state_dir.join(name));
+    for (old, new) in
+        ["openclaw.json", "include/channels.json5", ".env"].map(own).into_iter().chain([service])
+    {
+        let before = fs::read_to_string(old).unwrap();
         let expected = before
             .replace(scene.state().to_str().unwrap(), state_dir.to_str().unwrap())
             .replace(scene.home().to_str().unwrap(), home.to_str().unwrap());
         assert_ne!(before, expected);
-        assert_eq!(fs::read_to_string(state_dir.join(name)).unwrap(), expected);
+        assert_eq!(fs::read_to_string(new).unwrap(), expected);
     }
     let time = |path: &Path| fs::metadata(path).unwrap().mtime();
     assert_eq!(time(&state_dir.join(SHARED)), time(&scene.state().join(SHARED)));
@@ -110,7 +121,7 @@ fn another_home_has_every_row_and_every_comment() {
     scene.restoring("out").success();
     let home = scene.path("new");
     let planned = restoring(&scene, &home).args(["--dry-run", "--json"]).success().json();
-    assert_eq!(planned["rewrites"]["files"].as_array().unwrap().len(), 2);
+    assert_eq!(planned["rewrites"]["files"].as_array().unwrap().len(), 5);
     assert_eq!(planned["rewrites"]["moves"][0]["new"], home.to_str().unwrap());
     assert!(!home.exists());
     let report = restoring(&scene, &home).arg("--json").success().json();
@@ -130,7 +141,7 @@ fn another_home_has_every_row_and_every_comment() {
     }
     assert_eq!(rewritten["tables"].as_object().unwrap().len(), 8);
     assert_eq!(rewritten["left"].as_array().unwrap().len(), 0);
-    assert_eq!(rewritten["files"].as_array().unwrap().len(), 2);
+    assert_eq!(rewritten["files"].as_array().unwrap().len(), 4);
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub(crate) fn say_plan(plan: &Plan, output: &mut Output) -> Result<(), Failure> 
         output.line(format_args!("  {} -> {}", shown(old), shown(new)))?;
     }
     for file in plan.rewrites() {
-        output.line(format_args!("  in {}", shown(&file)))?;
+        output.line(format_args!("  in {}", shown(file)))?;
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::format::entry::{Node, Role, Source};
 use crate::openclaw::relocate::Relocation;
-use crate::openclaw::relocate::config::Text;
 use crate::openclaw::relocate::database::Database;
 use crate::openclaw::relocate::former;
 use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
@@ -126,14 +125,15 @@ impl Migration {
     }
 
     /// Finds out from the configuration in the archive whether that is of a copy, whose own home is
-    /// another one; `read` gives the content of an entry, up to a limit.
+    /// another one; returns the files that will be rewritten. `read` gives the content of an entry,
+    /// up to a limit.
     pub(super) fn foresee(
         &mut self,
         contents: &[Contents<'_>],
         picks: &[Picks],
         read: impl Fn(usize, usize, u64) -> Result<Option<Vec<u8>>>,
-    ) -> Result<()> {
-        let texts = self.texts(
+    ) -> Result<Vec<PathBuf>> {
+        let files = self.files(
             contents,
             |source| {
                 let Some((payload, number)) = find_file(contents, picks, source) else { return Ok(None) };
@@ -143,21 +143,12 @@ impl Migration {
             // Said when it is restored.
             &mut Vec::new(),
         )?;
-        self.adopt(contents, &texts, None)
-    }
-
-    /// The files that are rewritten, as far as they can be told from the names.
-    pub(super) fn files(
-        &self,
-        contents: &[Contents<'_>],
-        picked: impl Fn(usize, usize) -> bool,
-    ) -> Vec<PathBuf> {
+        self.adopt(contents, &files, None)?;
+        let changing = files.iter().filter(|file| file.relocated(&self.relocation).1 > 0);
+        let mut changing: Vec<&PathBuf> = changing.map(|file| &file.source).collect();
         let database = self.from.state_dir.join(SHARED_DATABASE);
-        let files = self.config.iter().chain([&database]);
-        files
-            .filter(|file| find(contents, file).is_some_and(|(payload, number)| picked(payload, number)))
-            .map(|file| self.relocation.place(file))
-            .collect()
+        changing.extend(find_file(contents, picks, &database).map(|_| &database));
+        Ok(changing.into_iter().map(|file| self.relocation.place(file)).collect())
     }
 
     /// The new target of a link that leads to what moves. Links in workspaces are the user's own.
@@ -172,14 +163,12 @@ impl Migration {
     fn adopt(
         &mut self,
         contents: &[Contents<'_>],
-        texts: &[Config],
+        files: &[Config],
         database: Option<&Database>,
     ) -> Result<()> {
         let mut former_states = BTreeSet::new();
-        for text in texts.iter().flat_map(|text| Text::parse(&text.content)) {
-            for path in text.agent_paths() {
-                former_states.extend(self.former(contents, &path));
-            }
+        for path in files.iter().flat_map(Config::agent_paths) {
+            former_states.extend(self.former(contents, &path));
         }
         if let Some(database) = database {
             let state_dirs = database.state_dirs()?;

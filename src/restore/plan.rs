@@ -35,6 +35,7 @@ pub enum Target {
 pub struct Plan {
     indexes: Vec<Index>,
     layout: Layout,
+    rewrites: Vec<PathBuf>,
     target: Target,
     /// When the archive was made, as its manifest has it.
     created: String,
@@ -88,15 +89,17 @@ impl Plan {
         }
         let contents = contents(&indexes);
         let mut layout = lay_out(&contents, &others, &wanted, target, adaptation)?;
-        if let Some(migration) = &mut layout.migration {
-            migration.foresee(&contents, &layout.picks, |payload, number, limit| {
+        let rewrites = match &mut layout.migration {
+            Some(migration) => migration.foresee(&contents, &layout.picks, |payload, number, limit| {
                 read(archive, &indexes[payload], number, limit)
-            })?;
-        }
+            })?,
+            None => Vec::new(),
+        };
         let warnings = warnings(&indexes, &layout);
         Ok(Self {
             indexes,
             layout,
+            rewrites,
             target: target.clone(),
             created: archive.manifest().created.clone(),
             warnings,
@@ -115,12 +118,10 @@ impl Plan {
         self.layout.migration.as_ref().map(|migration| moves(&migration.relocation)).unwrap_or_default()
     }
 
-    /// The files in which paths are rewritten; a configuration brings the files that it includes.
+    /// The files in which paths are rewritten, as far as the configuration tells.
     #[must_use]
-    pub fn rewrites(&self) -> Vec<PathBuf> {
-        let picked = |payload: usize, number: usize| self.layout.picks[payload].contains(number);
-        let migration = self.layout.migration.as_ref();
-        migration.map(|migration| migration.files(&contents(&self.indexes), picked)).unwrap_or_default()
+    pub fn rewrites(&self) -> &[PathBuf] {
+        &self.rewrites
     }
 
     /// Where credentials go that OpenClaw is to find, if any are restored.

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod database;
 pub(crate) mod former;
 mod strings;
+pub(crate) mod variables;
 mod workspaces;
 
 use std::path::{Component, Path, PathBuf};

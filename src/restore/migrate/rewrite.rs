@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::openclaw::relocate::config::Text;
 use crate::openclaw::relocate::database::Database;
+use crate::openclaw::relocate::{Relocation, variables};
 use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
 use crate::restore::fill::Filling;
 use crate::restore::layout::Contents;
@@ -17,7 +18,7 @@ impl Migration {
     /// Rewrites the staged copies.
     pub(in crate::restore) fn run(&mut self, filling: &mut Filling<'_>) -> Result<Rewritten> {
         let mut rewritten = Rewritten::default();
-        let texts = self.texts(
+        let files = self.files(
             filling.contents,
             |source| {
                 let Some((payload, number)) = filling.find(source) else { return Ok(None) };
@@ -26,29 +27,25 @@ impl Migration {
             &mut rewritten.left,
         )?;
         let database = self.database(filling, &mut rewritten.left)?;
-        self.adopt(filling.contents, &texts, database.as_ref().map(|found| &found.database))?;
-        for text in &texts {
-            // It was parsed when it was read.
-            let Ok(parsed) = Text::parse(&text.content) else { continue };
-            let (new, count) = parsed.relocated(&self.relocation);
+        self.adopt(filling.contents, &files, database.as_ref().map(|found| &found.database))?;
+        for file in &files {
+            let (new, count) = file.relocated(&self.relocation);
             if count == 0 {
                 continue;
             }
-            let target = self.relocation.place(&text.source);
-            if let Err(problem) = Text::parse(new.as_bytes()) {
+            let target = self.relocation.place(&file.source);
+            if let Err(problem) = file.syntax.check(&new) {
                 return Err(Error::invalid(format!(
                     "the paths in `{}` cannot be rewritten: the result {problem}",
                     shown(&target)
                 )));
             }
-            filling.rewrite(text.payload, text.number, new.as_bytes())?;
+            filling.rewrite(file.payload, file.number, new.as_bytes())?;
             rewritten.files.push((target, count));
         }
         if let Some(Found { payload, number, database }) = database {
             let mut known = self.roots.clone();
-            known.extend(
-                texts.iter().flat_map(|text| Text::parse(&text.content)).flat_map(|text| text.agent_paths()),
-            );
+            known.extend(files.iter().flat_map(Config::agent_paths));
             let report = database.relocate(&self.relocation, &known)?;
             filling.take_back(payload, number)?;
             rewritten.tables =
@@ -59,34 +56,38 @@ impl Migration {
         Ok(rewritten)
     }
 
-    /// Reads the configuration and what it includes, as far as they are restored; `read` gives a
-    /// file's numbers, and its content where that is small enough.
-    pub(super) fn texts(
+    /// Reads the configuration with what it includes and the files of variables, as far as they are
+    /// restored; `read` gives a file's numbers, and its content where that is small enough.
+    pub(super) fn files(
         &self,
         contents: &[Contents<'_>],
         mut read: impl FnMut(&Path) -> Result<Option<(usize, usize, Option<Vec<u8>>)>>,
         left: &mut Vec<String>,
     ) -> Result<Vec<Config>> {
-        let mut texts: Vec<Config> = Vec::new();
+        let mut files: Vec<Config> = Vec::new();
         // Each with the name under which it is included, which a link makes another one than its own.
-        let twice = |path: PathBuf| (path.clone(), path);
-        let mut waiting: Vec<(PathBuf, PathBuf)> = self.config.iter().cloned().map(twice).collect();
+        let twice = |path: PathBuf, syntax: Syntax| (path.clone(), path, syntax);
+        let variables = variables::files(&self.from.home, &self.from.state_dir);
+        let mut waiting: Vec<_> = variables.into_iter().map(|path| twice(path, Syntax::Variables)).collect();
+        waiting.extend(self.config.iter().map(|path| twice(path.clone(), Syntax::Json5)));
         let mut seen = BTreeSet::new();
-        while let Some((source, named)) = waiting.pop() {
+        while let Some((source, named, syntax)) = waiting.pop() {
             if seen.len() >= MAX_FILES || !seen.insert(source.clone()) {
                 continue;
             }
             let Some((payload, number, content)) = read(&source)? else {
-                waiting.extend(find_link(contents, &source).map(|place| (place, named)));
+                waiting.extend(find_link(contents, &source).map(|place| (place, named, syntax)));
                 continue;
             };
-            let problem = match content {
+            let problem = match content.map(String::from_utf8) {
                 None => "is larger than 16 MiB".to_owned(),
-                Some(content) => match Text::parse(&content) {
-                    Ok(text) => {
-                        let includes = text.includes(&named);
-                        waiting.extend(includes.iter().map(|include| twice(without_dots(include))));
-                        texts.push(Config { source, payload, number, content });
+                Some(Err(_)) => "is not UTF-8".to_owned(),
+                Some(Ok(content)) => match syntax.check(&content) {
+                    Ok(()) => {
+                        let file = Config { source, payload, number, syntax, content };
+                        let includes = file.includes(&named);
+                        waiting.extend(includes.into_iter().map(|include| twice(include, Syntax::Json5)));
+                        files.push(file);
                         continue;
                     }
                     Err(problem) => problem,
@@ -95,7 +96,7 @@ impl Migration {
             let place = self.relocation.place(&source);
             left.push(format!("paths in `{}`, which {problem}", shown(&place)));
         }
-        Ok(texts)
+        Ok(files)
     }
 
     fn database(&self, filling: &mut Filling<'_>, left: &mut Vec<String>) -> Result<Option<Found>> {
@@ -123,12 +124,56 @@ impl Migration {
     }
 }
 
-/// A configuration file, in the archive or in a stage.
+/// A file of the configuration, in the archive or in a stage.
 pub(super) struct Config {
     pub(super) source: PathBuf,
     payload: usize,
     number: usize,
-    pub(super) content: Vec<u8>,
+    syntax: Syntax,
+    content: String,
+}
+
+/// How a file of the configuration is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    Json5,
+    Variables,
+}
+
+impl Syntax {
+    /// Tells what keeps a text from being of this syntax.
+    fn check(self, text: &str) -> Result<(), String> {
+        match self {
+            Self::Json5 => Text::parse(text.as_bytes()).map(drop),
+            Self::Variables => Ok(()),
+        }
+    }
+}
+
+impl Config {
+    /// The content with every path that moves replaced, and how many were.
+    pub(super) fn relocated(&self, relocation: &Relocation) -> (String, u64) {
+        match self.json5() {
+            Some(text) => text.relocated(relocation),
+            None => variables::rewrite(&self.content, |value| relocation.text(value)),
+        }
+    }
+
+    /// Every absolute path that it has for agents.
+    pub(super) fn agent_paths(&self) -> Vec<PathBuf> {
+        self.json5().map(|text| text.agent_paths()).unwrap_or_default()
+    }
+
+    /// The files that it includes under the name that OpenClaw knows it by.
+    fn includes(&self, named: &Path) -> Vec<PathBuf> {
+        let includes = self.json5().map(|text| text.includes(named)).unwrap_or_default();
+        includes.iter().map(|include| without_dots(include)).collect()
+    }
+
+    fn json5(&self) -> Option<Text<'_>> {
+        // It was parsed when it was read.
+        Text::parse(self.content.as_bytes()).ok().filter(|_| self.syntax == Syntax::Json5)
+    }
 }
 
 struct Found {
