@@ -6,6 +6,7 @@
 pub(crate) mod config;
 pub(crate) mod database;
 pub(crate) mod former;
+pub(crate) mod git;
 mod strings;
 pub(crate) mod variables;
 mod workspaces;

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::format::entry::Node;
 use crate::openclaw::relocate::config::Text;
 use crate::openclaw::relocate::database::Database;
-use crate::openclaw::relocate::{Relocation, variables};
+use crate::openclaw::relocate::{Relocation, git, variables};
 use crate::openclaw::{MAX_CONFIG_SIZE, SHARED_DATABASE};
 use crate::restore::fill::Filling;
 use crate::restore::layout::Contents;
-use crate::restore::locate::{shown, without_dots};
+use crate::restore::locate::{as_path, shown, without_dots};
 
 use super::{Migration, Rewritten, find, find_link, moves};
 
@@ -43,6 +44,7 @@ impl Migration {
             filling.rewrite(file.payload, file.number, new.as_bytes())?;
             rewritten.files.push((target, count));
         }
+        self.work_trees(filling, &mut rewritten.files)?;
         if let Some(Found { payload, number, database }) = database {
             let mut known = self.roots.clone();
             known.extend(files.iter().flat_map(Config::agent_paths));
@@ -97,6 +99,30 @@ impl Migration {
             left.push(format!("paths in `{}`, which {problem}", shown(&place)));
         }
         Ok(files)
+    }
+
+    /// Rewrites where work trees of git and their repositories lie, in workspaces as well: git finds
+    /// nothing, or another home's repository, under an old path.
+    fn work_trees(&self, filling: &mut Filling<'_>, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
+        for (payload, content) in filling.contents.iter().enumerate() {
+            for (number, entry) in content.entries.iter().enumerate() {
+                let small = matches!(entry.node, Node::File { size, .. } if size <= git::MAX_SIZE);
+                if !small || !git::is_link(&entry.path) || !filling.layout.picks[payload].contains(number) {
+                    continue;
+                }
+                let text = filling.read(payload, number, git::MAX_SIZE)?;
+                let text = text.and_then(|text| String::from_utf8(text).ok());
+                let new = text.and_then(|text| git::rewrite(&text, |path| self.relocation.text(path)));
+                if let Some(new) = new {
+                    filling.rewrite(payload, number, new.as_bytes())?;
+                    let (tree, place) = filling.layout.place(content, payload, &entry.path)?;
+                    let target = &filling.layout.trees[tree].target;
+                    let place = place.as_ref().map_or(Path::new(""), |place| as_path(place.as_bytes()));
+                    files.push((target.join(place), 1));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn database(&self, filling: &mut Filling<'_>, left: &mut Vec<String>) -> Result<Option<Found>> {

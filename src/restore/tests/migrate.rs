@@ -118,6 +118,33 @@ fn a_configuration_that_does_not_parse_is_left_and_said() {
 }
 
 #[test]
+fn work_trees_of_git_find_their_repositories() {
+    let (_scratch, base) = scratch();
+    let home = base.join("bo");
+    let tree = "gitdir: /home/al/ws/repo/.git/worktrees/fix\n";
+    let workspace = Payload::new(&[("workspace/main", Path::new("/home/al/ws"))])
+        .directory("workspace/main", 0o755)
+        .directory("workspace/main/fix", 0o755)
+        .file("workspace/main/fix/.git", tree.as_bytes())
+        .file("workspace/main/fix/gitdir", b"/home/al/x")
+        .directory("workspace/main/repo", 0o755)
+        .directory("workspace/main/repo/.git", 0o755)
+        .directory("workspace/main/repo/.git/worktrees", 0o755)
+        .directory("workspace/main/repo/.git/worktrees/fix", 0o755)
+        .file("workspace/main/repo/.git/worktrees/fix/gitdir", b"/home/al/ws/fix/.git\n");
+    let restored = to(&Job::new(&[state(), workspace]), &home, &home.join(".openclaw"));
+    let moved = |text: &str| text.replace("/home/al", home.to_str().unwrap());
+    let (link, back) = (home.join("ws/fix/.git"), home.join("ws/repo/.git/worktrees/fix/gitdir"));
+    assert_eq!(read(link.clone()), moved(tree));
+    assert_eq!(mtime(&link), (MTIME.seconds, i64::from(MTIME.nanoseconds)));
+    assert_eq!(read(back.clone()), moved("/home/al/ws/fix/.git\n"));
+    assert_eq!(read(home.join("ws/fix/gitdir")), "/home/al/x");
+    for file in [link, back] {
+        assert!(restored.rewritten.files.contains(&(file, 1)), "{:?}", restored.rewritten.files);
+    }
+}
+
+#[test]
 fn a_copied_home_s_own_paths_follow_too() {
     let (_scratch, base) = scratch();
     let (copy, home) = (Path::new("/mnt/copy"), base.join("bo"));
