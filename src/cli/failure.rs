@@ -1,6 +1,7 @@
 //! How a command ends badly: exit codes here and hint lines in [`hint`], and nowhere else.
 
 mod hint;
+pub(crate) mod usage;
 
 use std::error::Error as _;
 use std::fmt;
@@ -111,8 +112,10 @@ impl Failure {
 
     /// Says what happened on stderr; returns the exit code.
     pub(crate) fn say(&self) -> Exit {
+        // An answer is no error.
+        let label = if matches!(self, Self::Declined) { "" } else { "error: " };
         lines(
-            std::iter::once(format!("error: {}", one_line(self)))
+            std::iter::once(format!("{label}{}", one_line(self)))
                 .chain(self.causes().iter().map(|cause| format!("caused by: {cause}")))
                 .chain(hint::hint(self).iter().map(|hint| format!("hint: {hint}"))),
         );

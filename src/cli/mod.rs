@@ -29,6 +29,7 @@ mod undo;
 mod unlock;
 mod verify;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -45,6 +46,11 @@ pub(crate) fn main() -> ExitCode {
         Err(stop) => {
             // A closed stdout is no failure, and there is nowhere else to say it.
             let _ = stop.print();
+            // What was parsed so far is lost.
+            let mut words = env::args_os().take_while(|word| word != "--");
+            if stop.use_stderr() && words.any(|word| word == "--json") {
+                let _ = ui::document(&failure::usage::document(&stop));
+            }
             return if stop.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };

@@ -28,9 +28,12 @@ pub(crate) struct UnlockArgs {
     /// Accept passphrase slots of a scrypt work factor up to 2^N; each step doubles time and
     /// memory, and 20 takes 1 GiB.
     #[arg(long, value_name = "N", default_value_t = 20,
-          value_parser = clap::value_parser!(u8).range(1..=30))]
+          value_parser = clap::value_parser!(u8).range(1..=MAX_WORK_FACTOR))]
     max_work_factor: u8,
 }
+
+/// Takes 1 TiB of memory.
+pub(crate) const MAX_WORK_FACTOR: i64 = 30;
 
 /// What an archive is encrypted to.
 #[derive(Debug, Group)]

@@ -26,13 +26,13 @@ fn options_that_exclude_each_other_are_refused() {
         &["create", "--passphrase-file", "f", "--passphrase-fd", "3"][..],
         &["restore", "f", "--to", "d", "--state-dir", "s"],
         &["extract", "f", "p", "--stdout", "-C", "d"],
-        &["extract", "f", "p", "--stdout", "--json"],
         &["extract", "f", "p"],
         &["list", "f", "-l", "--skipped"],
         &["info", "f", "-q", "-v"],
     ] {
         Test::new().args(args.iter().copied()).stdout("").stderr_has("error: ").ends_with(2);
     }
+    Test::new().args(["extract", "f", "p", "--stdout", "--json"]).stderr_has("error: ").ends_with(2);
     Test::installed()
         .args(["create", "--json", "--state-dir", "state", "-o", "-"])
         .stderr_has("error: `--json` and `--output -` exclude each other\n")
@@ -85,4 +85,14 @@ fn failures_are_documents_too() {
         .json(1);
     assert_eq!(document["error"]["exit_code"], 1);
     assert_eq!(document["error"]["message"], "cannot open `none.ocbak`");
+}
+
+#[test]
+fn a_command_line_that_does_not_parse_is_a_document_too() {
+    let (test, document) =
+        Test::new().args(["list", "--json", "--nothing"]).stderr_has("error: unexp").json(2);
+    assert_eq!(document["error"]["message"], "unexpected argument '--nothing' found");
+    assert_eq!(document["error"]["exit_code"], 2);
+    test.args(["--help", "--json"]).stdout_has("Usage: ocbak").success();
+    Test::new().args(["list", "--nothing", "--", "--json"]).stdout("").stderr_has("error: ").ends_with(2);
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use ocbak::{Error, ErrorKind, Lookalike, sanitize};
 
 use super::Failure;
+use crate::cli::unlock::MAX_WORK_FACTOR;
 
 /// Finds the advice for a failure, where there is any.
 pub(super) fn hint(failure: &Failure) -> Option<String> {
@@ -123,6 +124,11 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
             ));
         }
         Error::LimitExceeded { what, found, .. } if what.contains("work factor") => {
+            if *found > MAX_WORK_FACTOR.unsigned_abs() {
+                return Some(
+                    "no machine has the memory for that; try `--identity FILE`, or another copy".to_owned(),
+                );
+            }
             return Some(format!(
                 "if you trust where the archive comes from, give `--max-work-factor {found}`; each \
                  step doubles time and memory"
@@ -242,12 +248,13 @@ mod tests {
 
     #[test]
     fn a_limit_names_the_option_that_raises_it() {
-        let error = Error::LimitExceeded {
-            what: "scrypt work factor of the passphrase slot".to_owned(),
-            limit: 20,
-            found: 22,
+        let hint = |found| {
+            let what = "scrypt work factor of the passphrase slot".to_owned();
+            of(Error::LimitExceeded { what, limit: 20, found })
         };
-        assert!(of(error).contains("`--max-work-factor 22`"));
+        assert!(hint(22).contains("`--max-work-factor 22`"));
+        assert!(hint(30).contains("`--max-work-factor 30`"));
+        assert!(hint(31).starts_with("no machine has the memory for that"), "the option takes no 31");
     }
 
     #[test]

@@ -1,0 +1,45 @@
+//! A command line that does not parse, as the document of `--json`.
+
+use serde_json::{Value, json};
+
+use super::Exit;
+
+/// The facts of clap's message, in the shape of every failure.
+pub(crate) fn document(error: &clap::Error) -> Value {
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim);
+    // The first paragraph says what is wrong, over several lines where things are counted up.
+    let message: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let message = message.join(" ");
+    let hints: Vec<&str> = lines.filter_map(|line| line.strip_prefix("tip: ")).collect();
+    let error = json!({
+        "message": message.strip_prefix("error: ").unwrap_or(&message),
+        "causes": [],
+        "hints": hints,
+        "exit_code": Exit::Usage as u8,
+    });
+    json!({ "error": error, "warnings": [] })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::document;
+    use crate::cli::args::Args;
+
+    fn of(args: &[&str]) -> serde_json::Value {
+        document(&Args::try_parse_from(["ocbak"].iter().chain(args)).unwrap_err())["error"].take()
+    }
+
+    #[test]
+    fn what_is_wrong_stands_in_one_line() {
+        let unknown = of(&["creat"]);
+        assert_eq!(unknown["message"], "unrecognized subcommand 'creat'");
+        assert_eq!(unknown["hints"][0], "a similar subcommand exists: 'create'");
+        assert_eq!(unknown["exit_code"], 2);
+        let missing = of(&["info"]);
+        assert_eq!(missing["message"], "the following required arguments were not provided: <FILE>");
+        assert_eq!(missing["hints"].as_array().unwrap().len(), 0);
+    }
+}
