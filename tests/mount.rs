@@ -1,0 +1,154 @@
+//! State directories that no rename moves: a bind mount, as a container's volume is, and a link.
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use support::cli::Run;
+use support::databases::SHARED;
+use support::scene::{Scene, names};
+use support::stock::skip;
+use support::tree::{Tolerance, Tree};
+
+/// Options of `unshare` with which something can be mounted here; says so where nothing can.
+fn unshare() -> Option<&'static str> {
+    let can = |options| {
+        let script = "mount --bind /tmp /mnt && mountpoint -q /mnt";
+        Run::new("unshare").args([options, "sh", "-c", script]).run().code == 0
+    };
+    let found = ["-m", "-Urm"].into_iter().find(|options| can(options));
+    if found.is_none() {
+        skip("nothing can be mounted, neither as root nor in a user namespace");
+    }
+    found
+}
+
+/// Restores in place while directories are mounted on others, which the system undoes afterwards.
+fn restore_mounted(scene: &Scene, options: &str, mounts: &[(&Path, &Path)], more: &[&str]) -> String {
+    let script = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\"; shift 2; done; shift; exec \"$@\"";
+    let mut run = Run::new("unshare").args([options, "sh", "-ec", script, "sh"]);
+    for (from, to) in mounts {
+        run = run.arg(from).arg(to);
+    }
+    let run = run.arg("--").arg(env!("CARGO_BIN_EXE_ocbak")).args(["restore", "--yes"]);
+    let run = run.arg(scene.archive()).arg("-i").arg(scene.key()).arg("--home").arg(scene.home()).args(more);
+    run.success().text().to_owned()
+}
+
+/// Moves a directory of the home to another place, leaving an empty one for it to be mounted on.
+fn volume(scene: &Scene, name: &str, directory: &Path) -> PathBuf {
+    let volume = scene.path(name);
+    fs::rename(directory, &volume).unwrap();
+    fs::create_dir(directory).unwrap();
+    volume
+}
+
+/// The one name in a directory that an old tree is kept under.
+fn kept(directory: &Path) -> PathBuf {
+    let is_tree = |name: &String| name.contains(KEPT) && !name.ends_with(".journal");
+    let found: Vec<_> = names(directory).into_iter().filter(is_tree).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    directory.join(&found[0])
+}
+
+const KEPT: &str = ".before-restore-";
+
+/// The sample home, archived, then used on: a changed configuration, a further file, a log beside the
+/// database that does not belong to the archive's.
+fn scene() -> Scene {
+    let scene = Scene::plain();
+    scene.create();
+    scene.restoring("expected").success();
+    fs::write(scene.state().join("openclaw.json"), "later").unwrap();
+    fs::write(scene.state().join("later"), "later").unwrap();
+    fs::write(scene.state().join("workspace/MEMORY.md"), "later").unwrap();
+    fs::write(scene.state().join(format!("{SHARED}-wal")), "later").unwrap();
+    scene
+}
+
+/// Compares with what the archive holds, workspace aside.
+fn assert_restored(scene: &Scene, state: &Path) {
+    let is_aside = |name: &Path| name.starts_with("workspace") || name.to_string_lossy().contains(KEPT);
+    let read = |path: &Path| Tree::read(path).without(is_aside);
+    let expected = read(&scene.path("expected/state"));
+    let differences = expected.differences(&read(state), Tolerance::default());
+    let differences: Vec<_> = differences.into_iter().filter(|line| !line.contains("mtime")).collect();
+    assert!(differences.is_empty(), "{differences:#?}");
+    for side in ["-wal", "-shm", "-journal"] {
+        assert!(!state.join(format!("{SHARED}{side}")).exists(), "{side}");
+    }
+}
+
+fn assert_old(state: &Path) {
+    for name in ["openclaw.json", "later"] {
+        assert_eq!(fs::read_to_string(state.join(name)).unwrap(), "later", "{name}");
+    }
+    assert!(state.join(SHARED).exists());
+    assert_eq!(fs::read_to_string(state.join(format!("{SHARED}-wal"))).unwrap(), "later");
+}
+
+#[test]
+fn a_mounted_state_directory_keeps_the_old_tree_in_the_mount() {
+    let Some(options) = unshare() else { return };
+    let scene = scene();
+    let live = volume(&scene, "volume", &scene.state());
+    let said = restore_mounted(&scene, options, &[(&live, &scene.state())], &[]);
+    let old = kept(&live);
+    let name = Path::new(".openclaw").join(old.file_name().unwrap());
+    assert!(
+        said.contains(&format!("what was there is kept in {}", scene.home().join(name).display())),
+        "{said}"
+    );
+    assert_old(&old);
+    assert_eq!(fs::read_to_string(old.join("workspace/MEMORY.md")).unwrap(), "later");
+    assert_restored(&scene, &live);
+    assert!(live.join("workspace/SOUL.md").exists());
+    assert_eq!(names(&scene.state()), [""; 0], "nothing goes beneath the mount");
+    let left = names(&scene.home());
+    assert!(!left.iter().any(|name| name.contains("ocbak") || name.contains("restore")), "{left:?}");
+}
+
+#[test]
+fn a_workspace_mounted_in_the_state_directory_is_replaced_in_its_mount_or_stays() {
+    let Some(options) = unshare() else { return };
+    for only in [None, Some("state"), Some("workspace")] {
+        let scene = scene();
+        let workspace = scene.state().join("workspace");
+        let live = volume(&scene, "volume", &workspace);
+        let more: Vec<&str> = only.iter().flat_map(|role| ["--only", role]).collect();
+        restore_mounted(&scene, options, &[(&live, &workspace)], &more);
+        let memory = fs::read_to_string(live.join("MEMORY.md")).unwrap();
+        if only == Some("state") {
+            assert_eq!(memory, "later");
+            assert!(!names(&live).iter().any(|name| name.contains(KEPT)));
+        } else {
+            assert_ne!(memory, "later");
+            assert_eq!(fs::read_to_string(kept(&live).join("MEMORY.md")).unwrap(), "later");
+        }
+        if only == Some("workspace") {
+            assert_old(&scene.state());
+        } else {
+            assert_old(&kept(&scene.state()));
+            assert_restored(&scene, &scene.state());
+        }
+        assert_eq!(names(&workspace), [""; 0], "nothing goes beneath the mount");
+    }
+}
+
+#[test]
+fn a_linked_state_directory_stays_a_link() {
+    let scene = scene();
+    let live = scene.path("data/oc");
+    fs::create_dir(scene.path("data")).unwrap();
+    fs::rename(scene.state(), &live).unwrap();
+    symlink("../data/oc", scene.state()).unwrap();
+    scene.with_key("restore").args(["--yes", "--home"]).arg(scene.home()).success();
+    assert_eq!(fs::read_link(scene.state()).unwrap(), Path::new("../data/oc"));
+    let old = kept(&scene.path("data"));
+    assert!(old.file_name().and_then(OsStr::to_str).unwrap().starts_with("oc.before-restore-"));
+    assert_old(&old);
+    assert_restored(&scene, &live);
+}
