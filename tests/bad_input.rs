@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use sha2::{Digest, Sha256};
 use support::cli::{PROGRAM, Run, ocbak};
 use support::home::noise;
@@ -169,6 +170,21 @@ fn a_config_with_a_symlink_out_of_the_state_dir() {
         "{ran}"
     );
     before.assert_same(&Tree::read(&scene.home()), Tolerance::default());
+}
+
+#[test]
+fn a_config_that_is_a_fifo_hangs_nothing() {
+    let scene = Scene::plain();
+    let config = scene.state().join("openclaw.json");
+    fs::remove_file(&config).unwrap();
+    mkfifoat(CWD, &config, Mode::RWXU).unwrap();
+    let ran = scene.creation(&scene.archive()).code(3);
+    assert_eq!(ran.stderr, format!("warning: configuration `{}` is no file\n", config.display()));
+    let listing = scene.listing();
+    assert!(listing.has("workspace/main/SOUL.md") && listing.has("state/.env"));
+    assert!(listing.skipped().any(|(path, why)| path == Path::new("state/openclaw.json") && why == "kind"));
+    let ran = scene.creation(&scene.path("b.ocbak")).arg("--only-config").code(1);
+    ran.fails_with(&["no configuration file in"]);
 }
 
 #[test]

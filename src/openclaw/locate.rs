@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind::NotFound};
 use std::path::{Path, PathBuf, absolute};
 
 use crate::error::{Error, Result};
@@ -330,7 +330,28 @@ fn find_config(
         .iter()
         .filter(|_| !chosen)
         .flat_map(|directory| CONFIG_NAMES.iter().map(move |name| home.join(directory).join(name)));
-    Ok(own.chain(others).find(|path| path.is_file()))
+    let mut looked: Vec<PathBuf> = Vec::new();
+    for path in own.chain(others) {
+        // The usual directory stands in both.
+        if looked.contains(&path) {
+            continue;
+        }
+        let missing = matches!(fs::symlink_metadata(&path), Err(error) if error.kind() == NotFound);
+        match fs::metadata(&path) {
+            Ok(facts) if facts.is_file() => return Ok(Some(path)),
+            // OpenClaw takes it, and fails.
+            Ok(_) => {
+                warnings.push(format!("configuration `{}` is no file", path.display()));
+                return Ok(None);
+            }
+            Err(_) if missing => {}
+            Err(error) => {
+                warnings.push(format!("configuration `{}` cannot be read: {error}", path.display()));
+            }
+        }
+        looked.push(path);
+    }
+    Ok(None)
 }
 
 /// OpenClaw: `^[a-z0-9][a-z0-9_-]{0,63}$` whatever the case; `default` is none.

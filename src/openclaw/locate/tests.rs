@@ -1,8 +1,10 @@
 //! Tests of where an installation is found.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
 use super::{Installation, Location, Search};
@@ -128,6 +130,35 @@ fn a_configuration_that_does_not_parse_is_a_warning() {
         let found = locate(&Search::default(), &environment);
         assert_eq!(found.warnings.len(), 1, "{:?}", found.warnings);
         assert_eq!(found.workspaces.len(), 1);
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_file_is_a_warning_and_waited_for_by_nobody() {
+    let (home, environment) = home(&[".openclaw/workspace"]);
+    let place = home.path().join(".openclaw/openclaw.json");
+    fs::write(home.path().join(".openclaw/clawdbot.json"), "{}").unwrap();
+    let look = || {
+        let found = locate(&Search::default(), &environment);
+        assert_eq!(found.warnings.len(), 1, "{:?}", found.warnings);
+        assert_eq!(found.workspaces.len(), 1);
+        let text = found.warnings[0].clone();
+        (text.rsplit_once("` ").unwrap().1.to_owned(), found.config.is_some())
+    };
+    mkfifoat(CWD, &place, Mode::RWXU).unwrap();
+    assert_eq!(look(), ("is no file".to_owned(), false));
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    assert_eq!(look(), ("is no file".to_owned(), false));
+    fs::remove_dir(&place).unwrap();
+    for (target, expected) in [
+        ("/dev/null", ("is no file", false)),
+        // As if it were not there: then the older name is looked for.
+        ("nowhere", ("cannot be read: No such file or directory (os error 2)", true)),
+    ] {
+        symlink(target, &place).unwrap();
+        assert_eq!(look(), (expected.0.to_owned(), expected.1));
+        fs::remove_file(&place).unwrap();
     }
 }
 
