@@ -28,6 +28,7 @@ use super::unlock::{UnlockArgs, slot, unlock};
 /// directory or profile, the paths in OpenClaw's configuration and databases become those of the
 /// new place.
 #[derive(Debug, Group)]
+#[allow(clippy::struct_excessive_bools)] // each is an option of its own
 pub(crate) struct Args {
     /// The archive.
     #[arg(required_unless_present = "resume")]

@@ -5,7 +5,7 @@ use crate::path::ArchivePath;
 /// A channel with such a login.
 #[derive(Debug)]
 pub(crate) struct Ratchet {
-    /// Where it is kept, as a name in an archive.
+    /// Where it is kept: in the state directory, or under a root of this name.
     place: &'static str,
     /// The channel's own name.
     pub(crate) channel: &'static str,
@@ -16,7 +16,8 @@ pub(crate) struct Ratchet {
 impl Ratchet {
     /// Tells whether an entry belongs to the login.
     pub(crate) fn holds(&self, name: &ArchivePath) -> bool {
-        let rest = name.as_bytes().strip_prefix(self.place.as_bytes());
+        let name = name.as_bytes();
+        let rest = name.strip_prefix(b"state/").unwrap_or(name).strip_prefix(self.place.as_bytes());
         rest.is_some_and(|rest| rest.starts_with(b"/"))
     }
 }
@@ -24,13 +25,13 @@ impl Ratchet {
 /// OpenClaw: WhatsApp's keys lie in `credentials`, Matrix's encrypted store in its own directory.
 pub(crate) const RATCHETS: [Ratchet; 2] = [
     Ratchet {
-        place: "state/credentials/whatsapp",
+        place: "credentials/whatsapp",
         channel: "WhatsApp",
         remedy: "if it does not connect, link it anew with `openclaw channels logout --channel whatsapp` and \
                  `openclaw channels login --channel whatsapp`",
     },
     Ratchet {
-        place: "state/matrix",
+        place: "matrix",
         channel: "Matrix",
         remedy: "if encrypted messages cannot be read, run `openclaw matrix verify backup restore \
                  --recovery-key-stdin` and then `openclaw matrix verify device --recovery-key-stdin`",
@@ -50,6 +51,7 @@ mod tests {
             found.map(|ratchet| ratchet.channel)
         };
         assert_eq!(of("state/credentials/whatsapp/default/creds.json"), Some("WhatsApp"));
+        assert_eq!(of("credentials/whatsapp/default/creds.json"), Some("WhatsApp"));
         assert_eq!(of("state/matrix/accounts/a/crypto-idb-snapshot.json"), Some("Matrix"));
         for other in ["state/credentials/whatsapp", "state/credentials/whatsapp-x/y", "state/matrix.json"] {
             assert_eq!(of(other), None, "{other}");
