@@ -57,7 +57,7 @@ pub(crate) struct Global {
     pub(crate) threads: usize,
 }
 
-/// Which OpenClaw installation is meant.
+/// Where OpenClaw's state lies, or shall lie.
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Which OpenClaw installation (as OpenClaw itself decides, by default)")]
 pub(crate) struct Place {
@@ -67,10 +67,6 @@ pub(crate) struct Place {
     /// State directory, instead of `OPENCLAW_STATE_DIR` or `.openclaw` in the home directory.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Configuration file, instead of `OPENCLAW_CONFIG_PATH` or `openclaw.json` in the state
-    /// directory.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// Profile, as in `openclaw --profile NAME`.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -81,9 +77,26 @@ impl Place {
         Search {
             home: self.home.clone(),
             state_dir: self.state_dir.clone(),
-            config: self.config.clone(),
+            config: None,
             profile: self.profile.clone(),
         }
+    }
+}
+
+/// Which OpenClaw installation is meant, one that exists.
+#[derive(Debug, Group)]
+pub(crate) struct Existing {
+    #[command(flatten)]
+    place: Place,
+    /// Configuration file, instead of `OPENCLAW_CONFIG_PATH` or `openclaw.json` in the state
+    /// directory.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Existing {
+    pub(crate) fn search(&self) -> Search {
+        Search { config: self.config.clone(), ..self.place.search() }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use ocbak::{Environment, Finding, Installation, check, sanitize};
 
-use super::args::Place;
+use super::args::Existing;
 use super::failure::{Exit, Failure};
 use super::json;
 use super::ui::{self, Output, Ui, count};
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long)]
     run_doctor: bool,
     #[command(flatten)]
-    place: Place,
+    place: Existing,
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use ocbak::{ArchiveBuilder, CaptureOptions, Environment, ErrorKind, Role, Search};
 
-use super::args::Place;
+use super::args::Existing;
 use super::failure::{Exit, Failure};
 use super::glob::Patterns;
 use super::json;
@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     seal: SealArgs,
     #[command(flatten)]
-    place: Place,
+    place: Existing,
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {

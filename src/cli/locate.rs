@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use ocbak::{CaptureOptions, Environment, Holder, Installation, Usage, sanitize};
 
-use super::args::Place;
+use super::args::Existing;
 use super::failure::{Exit, Failure};
 use super::json;
 use super::outlook;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     #[arg(long)]
     only_config: bool,
     #[command(flatten)]
-    place: Place,
+    place: Existing,
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {

@@ -6,8 +6,8 @@ use clap::Args as Group;
 use serde_json::{Value, json};
 
 use ocbak::{
-    Environment, Location, Owner, PastRestore, Plan, PlannedRoot, Restored, Role, Selection, SlotKind,
-    Target, Usage, restore,
+    Environment, Installation, Location, Owner, PastRestore, Plan, PlannedRoot, Restored, Role, Selection,
+    SlotKind, Target, Usage, restore,
 };
 
 use super::adapt::{self, Adapting};
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long = "path", value_name = "GLOB")]
     globs: Vec<String>,
     /// Into this new or empty directory, under the names in the archive, instead of in place.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["home", "state_dir", "config", "profile"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["home", "state_dir", "profile"])]
     to: Option<PathBuf>,
     /// Say what would be done, and do nothing.
     #[arg(long)]
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let adaptation = args.adapting.adaptation(home)?;
     let doctor = args.run_doctor.then(|| Doctor::find(&Environment::current())).transpose()?;
     // Before the passphrase, so that nobody waits for a refusal.
-    unused(&target, args.dry_run, ui)?;
+    unused(&target, &args.place, args.dry_run, ui)?;
     settle(&target, args.dry_run, ui)?;
     let archive = unlock(&args.unlock, file, ui)?;
     let selection = Selection {
@@ -122,7 +122,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     if !args.dry_run {
         // The question may have stood for hours.
-        unused(&target, args.dry_run, ui)?;
+        unused(&target, &args.place, args.dry_run, ui)?;
         let restored = {
             let total = plan.roots().iter().map(|root| root.bytes).sum();
             let progress = ui.progress("restoring", Some(total));
@@ -165,11 +165,14 @@ fn target(args: &Args) -> Result<Target, Failure> {
 }
 
 /// Refuses to replace what OpenClaw is writing to.
-pub(super) fn unused(target: &Target, dry_run: bool, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn unused(target: &Target, place: &Place, dry_run: bool, ui: &Ui) -> Result<(), Failure> {
     let Target::Original { state_dir, .. } = target else {
         return Ok(());
     };
-    let Usage { holders, .. } = Usage::of(state_dir, None, &Environment::current());
+    let environment = Environment::current();
+    // Gateways of old releases are told by their configuration, which may lie elsewhere.
+    let config = Installation::locate(&place.search(), &environment).ok().and_then(|found| found.config);
+    let Usage { holders, .. } = Usage::of(state_dir, config.as_deref(), &environment);
     match holders.first() {
         None => Ok(()),
         Some(holder) if dry_run => {

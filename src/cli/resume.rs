@@ -18,7 +18,7 @@ pub(super) fn resume(place: &Place, run_doctor: bool, ui: &Ui) -> Result<Exit, F
     let Location { home, state_dir, .. } =
         Location::find(&place.search(), &environment).map_err(Failure::Locating)?;
     let target = Target::Original { home, state_dir: state_dir.clone() };
-    unused(&target, false, ui)?;
+    unused(&target, place, false, ui)?;
     let mut interrupted = PastRestore::find(&state_dir)?.into_iter().filter(PastRestore::is_interrupted);
     let Some(past) = interrupted.next() else {
         return Err(Failure::NothingInterrupted { state_dir });

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let Location { home, state_dir, .. } =
         Location::find(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
     let target = Target::Original { home, state_dir: state_dir.clone() };
-    unused(&target, args.dry_run, ui)?;
+    unused(&target, &args.place, args.dry_run, ui)?;
     let Some(past) = PastRestore::find(&state_dir)?.into_iter().next() else {
         return Err(Failure::NothingToUndo { state_dir });
     };
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     if !args.dry_run {
         // The question may have stood for hours.
-        unused(&target, false, ui)?;
+        unused(&target, &args.place, false, ui)?;
         let taken = past.take_back()?;
         for note in &taken.notes {
             ui.warn(note);

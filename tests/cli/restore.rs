@@ -99,6 +99,33 @@ fn a_machine_without_an_installation_gets_one() {
 }
 
 #[test]
+fn what_a_gateway_of_an_old_release_uses_is_not_replaced() {
+    let test = Test::archived().write("cfg/oc.json", "{}");
+    let (state, config) = (test.path("state").display().to_string(), test.path("cfg/oc.json"));
+    let lock = format!("{{\"pid\":{},\"configPath\":\"{}\"}}   \n", std::process::id(), config.display());
+    let test = test.write("tmp/openclaw-1000/gateway.0123abcd.lock", lock);
+    let temporary = test.path("tmp").display().to_string();
+    let config = config.display().to_string();
+    test.variable("TMPDIR", &temporary)
+        .variable("OPENCLAW_STATE_DIR", &state)
+        .variable("OPENCLAW_CONFIG_PATH", &config)
+        .args(["restore", "box.ocbak", "--yes", "-i", "private.txt"])
+        .stderr_has(&format!("/state` is in use: gateway (pid {})\n", std::process::id()))
+        .ends_with(1);
+}
+
+#[test]
+fn where_a_configuration_goes_is_said_by_map_alone() {
+    Test::archived()
+        .args(["restore", "box.ocbak", "--yes", "--config", "oc.json", "-i", "private.txt"])
+        .stderr_has("error: unexpected argument '--config' found\n")
+        .ends_with(2)
+        .args(["restore", "--help"])
+        .stdout_has("--map <OLD=NEW>")
+        .success();
+}
+
+#[test]
 fn what_a_gateway_uses_is_not_replaced() {
     let test = Test::archived().gateway().write("state/workspace/MEMORY.md", "Something else.\n");
     let pid = std::process::id();
