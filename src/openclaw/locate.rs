@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf, absolute};
 use crate::error::{Error, Result};
 use crate::openclaw::config::Config;
 use crate::openclaw::environment::{Environment, expand};
+use crate::openclaw::profile;
 use crate::openclaw::variables::Variables;
 use crate::openclaw::workspaces::{self, AgentDir, Place, Workspace};
 
@@ -34,9 +35,9 @@ impl Search {
         let usual = Self { home: self.home.clone(), ..Self::default() };
         let location = Location::find(&usual, environment)?;
         let of = |name: &String| Self { profile: Some(name.clone()), ..usual.clone() };
-        let profiles = profiles(&location.home);
+        let profiles = profile::all(&location.home);
         let others =
-            profiles.iter().filter(|name| location.home.join(profile_dir(name)) != location.state_dir);
+            profiles.iter().filter(|name| location.home.join(profile::directory(name)) != location.state_dir);
         let mut all: Vec<Self> = others.map(of).collect();
         if all.is_empty() || location.state_dir.is_dir() {
             all.insert(0, usual);
@@ -73,13 +74,13 @@ impl Location {
                 return Err(Error::NotFound { what: "no home directory is set".to_owned() });
             }
         };
-        let profile = search.profile.as_deref().map(parse_profile).transpose()?.flatten();
+        let profile = search.profile.as_deref().map(profile::parse).transpose()?.flatten();
         let same_home = search.home.is_none() || surroundings.as_ref() == Some(&home);
         let (usual, rule) = usual_state_dir(&home, environment, same_home);
         let usual = full(&usual)?;
         let (state_dir, rule) = match (&search.state_dir, &profile) {
             (Some(given), _) => (full(given)?, "as given"),
-            (None, Some(name)) => (home.join(profile_dir(name)), "of the profile"),
+            (None, Some(name)) => (home.join(profile::directory(name)), "of the profile"),
             (None, None) => (usual.clone(), rule),
         };
         Ok(Self { usual: same_home && state_dir == usual, home, state_dir, profile, rule })
@@ -168,7 +169,7 @@ impl Installation {
             Some(credentials).filter(|directory| !workspaces::lies_in(directory, &location.state_dir));
         let (home, state_dir) = (location.home, location.state_dir);
         must_be_directory(&state_dir, || others(&home, location.profile.as_deref(), location.rule))?;
-        let other_profiles = if is_default(location.rule) { profiles(&home) } else { Vec::new() };
+        let other_profiles = if is_default(location.rule) { profile::all(&home) } else { Vec::new() };
         let profile = location.profile;
         let variable = |name| environment.value(name).filter(|_| location.usual);
 
@@ -190,8 +191,8 @@ impl Installation {
             None => Config::default(),
         };
         let profile = profile
-            .or_else(|| profile_of(&state_dir))
-            .or_else(|| parse_profile(variable("OPENCLAW_PROFILE")?.to_str()?).ok()?);
+            .or_else(|| profile::of_state_dir(&state_dir))
+            .or_else(|| profile::parse(variable("OPENCLAW_PROFILE")?.to_str()?).ok()?);
         let place = Place {
             home: &home,
             state_dir: &state_dir,
@@ -241,7 +242,7 @@ impl Installation {
 
     /// Finds the other installations of a home directory than the one in `state_dir`.
     pub(crate) fn neighbours(home: &Path, state_dir: &Path, environment: &Environment) -> Vec<Self> {
-        let profiles = profiles(home).into_iter().map(|name| format!(".openclaw-{name}"));
+        let profiles = profile::all(home).into_iter().map(|name| profile::directory(&name));
         let names = STATE_DIRS.map(ToOwned::to_owned).into_iter().chain(profiles);
         let own = fs::canonicalize(state_dir).ok();
         let mut seen: Vec<PathBuf> = own.into_iter().collect();
@@ -354,24 +355,6 @@ fn find_config(
     Ok(None)
 }
 
-/// OpenClaw: `^[a-z0-9][a-z0-9_-]{0,63}$` whatever the case; `default` is none.
-fn parse_profile(name: &str) -> Result<Option<String>> {
-    let lower = name.to_ascii_lowercase();
-    let good = (1..=64).contains(&lower.len())
-        && lower.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9') || matches!(byte, b'_' | b'-'))
-        && !lower.starts_with(['_', '-']);
-    if !good {
-        return Err(Error::invalid(format!("`{}` is no name of a profile", name.escape_debug())));
-    }
-    Ok((lower != "default").then(|| name.to_owned()))
-}
-
-/// The profile that a state directory's name tells.
-fn profile_of(state_dir: &Path) -> Option<String> {
-    let name = state_dir.file_name()?.to_str()?;
-    parse_profile(name.strip_prefix(".openclaw-")?).ok()?
-}
-
 fn must_be_directory(path: &Path, others: impl FnOnce() -> String) -> Result<()> {
     match fs::metadata(path) {
         Ok(facts) if facts.is_dir() => Ok(()),
@@ -387,7 +370,7 @@ fn others(home: &Path, profile: Option<&str>, rule: &str) -> String {
     if profile.is_none() && !is_default(rule) {
         return String::new();
     }
-    let names = profiles(home);
+    let names = profile::all(home);
     match names.len() {
         0 => String::new(),
         1 => format!("; there is the profile `{}`", names[0]),
@@ -398,20 +381,6 @@ fn others(home: &Path, profile: Option<&str>, rule: &str) -> String {
 /// Nobody named the state directory.
 fn is_default(rule: &str) -> bool {
     rule == DEFAULT_RULE || rule == EARLY_RULE
-}
-
-/// Name of a profile's state directory in the home.
-fn profile_dir(name: &str) -> String {
-    format!(".openclaw-{name}")
-}
-
-/// The profiles whose state directories lie in a home.
-fn profiles(home: &Path) -> Vec<String> {
-    let entries = fs::read_dir(home).into_iter().flatten().flatten();
-    let directories = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
-    let mut names: Vec<String> = directories.filter_map(|path| profile_of(&path)).collect();
-    names.sort();
-    names
 }
 
 fn full(path: &Path) -> Result<PathBuf> {

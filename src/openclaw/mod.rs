@@ -11,6 +11,7 @@ mod include;
 mod installed;
 mod locate;
 pub(crate) mod policy;
+mod profile;
 mod release;
 pub(crate) mod relocate;
 mod service;
