@@ -3,6 +3,7 @@
 mod check;
 mod create;
 mod help;
+mod locate;
 mod prompt;
 mod read;
 mod restore;
