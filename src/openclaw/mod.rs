@@ -33,4 +33,4 @@ pub(crate) use locate::SHARED_DATABASE;
 pub(crate) use service::Service;
 pub(crate) use state::{last_used, schema_version};
 pub(crate) use variables::assignments;
-pub(crate) use workspaces::agent_id;
+pub(crate) use workspaces::{agent_id, named_workspaces};

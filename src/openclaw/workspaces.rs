@@ -79,7 +79,7 @@ pub(crate) fn find(config: &Config, place: &Place<'_>) -> Found {
             }),
         }
     }
-    for path in unclaimed(place) {
+    for path in named_workspaces(place.state_dir) {
         let path = settle(path, place.home);
         if workspaces.iter().any(|other| same(&other.path, &path)) {
             continue;
@@ -227,9 +227,9 @@ impl Resolver<'_> {
 /// What the names of trees have that a restore, or its undoing, kept.
 const KEPT: [&[u8]; 2] = [b".before-restore-", b".before-undo-"];
 
-/// Directories of the state directory that are workspaces by their name.
-fn unclaimed(place: &Place<'_>) -> Vec<PathBuf> {
-    let entries = fs::read_dir(place.state_dir).into_iter().flatten();
+/// Directories of a state directory that are workspaces by their name.
+pub(crate) fn named_workspaces(state_dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(state_dir).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Root, SkipReason, Source};
+use crate::openclaw::named_workspaces;
 use crate::openclaw::relocate::Relocation;
 use crate::path::ArchivePath;
 
@@ -217,6 +218,7 @@ impl Places {
                 }
             }
         }
+        staying.extend(self.live_workspaces(contents, wholes)?);
         let restored: Vec<&Placed> = self.roots.iter().flatten().flatten().collect();
         staying.sort();
         staying.dedup();
@@ -233,6 +235,34 @@ impl Places {
             }
         }
         Ok(())
+    }
+
+    /// Finds workspaces in a state directory that the archive knows nothing of: where none is
+    /// restored, they are no part of what is replaced.
+    fn live_workspaces(
+        &self,
+        contents: &[Contents<'_>],
+        wholes: &[Enclosing<'_>],
+    ) -> Result<Vec<(usize, Option<ArchivePath>)>> {
+        let is_workspace = |root: &Root| root.path.components().next() == Some(b"workspace");
+        let mut placed = contents.iter().zip(&self.roots).flat_map(|(content, places)| {
+            content.source.roots.iter().zip(places).filter(|(_, place)| place.is_some())
+        });
+        if placed.any(|(root, _)| is_workspace(root)) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for outer in wholes.iter().filter(|outer| outer.root.path.as_bytes() == b"state") {
+            for live in named_workspaces(&outer.source) {
+                let Some(below) = below(&live, &outer.source)? else { continue };
+                let name = outer.root.path.join(below.as_bytes())?;
+                let is_saved = contents[outer.payload].entries.iter().any(|entry| entry.path == name);
+                if !is_saved {
+                    found.push((outer.placed.tree, outer.place_of(&live)?));
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -88,6 +88,49 @@ fn a_deeper_workspace_stays_live_too() {
 }
 
 #[test]
+fn a_workspace_that_is_newer_than_the_archive_stays_where_none_is_restored() {
+    for (inside, whole) in [(false, false), (true, false), (false, true)] {
+        let (_scratch, home) = home();
+        let live = home.join(".openclaw");
+        for name in ["workspace-new", "workspace-file-in-archive", "workspace.before-restore-x"] {
+            fs::create_dir(live.join(name)).unwrap();
+            fs::write(live.join(name).join("own"), "live").unwrap();
+        }
+        let mut payloads = vec![state(&home).file("state/workspace-file-in-archive", b"saved")];
+        payloads.extend(whole.then(|| workspace(&home)));
+        let mut job = Job::new(&payloads);
+        job.inside = inside;
+        job.in_place(&home).unwrap();
+        let stays = live.join("workspace-new/own").exists();
+        assert_eq!(stays, !whole, "a whole restore gives what the archive has");
+        assert_eq!(fs::read(live.join("workspace-file-in-archive")).unwrap(), b"saved");
+        assert!(!live.join("workspace.before-restore-x").exists());
+    }
+}
+
+#[test]
+fn only_workspace_leaves_the_state_and_other_workspaces() {
+    let (_scratch, home) = home();
+    let outside = home.join("ws");
+    for directory in [outside.clone(), home.join("other"), home.join(".openclaw/workspace-new")] {
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("own"), "live").unwrap();
+    }
+    let payload = Payload::new(&[("workspace/main", &outside)])
+        .directory("workspace/main", 0o755)
+        .file("workspace/main/MEMORY.md", b"saved");
+    let payloads = [payload];
+    let mut job = Job::new(&payloads);
+    job.others = vec![state(&home).source];
+    let before = list(&home.join(".openclaw"));
+    let restored = job.in_place(&home).unwrap();
+    assert_eq!(list(&home.join(".openclaw")), before);
+    assert_eq!(list(&outside), ["MEMORY.md: saved"]);
+    assert_eq!(list(&home.join("other")), ["own: live"]);
+    assert_eq!(restored.kept, [home.join(kept("ws"))]);
+}
+
+#[test]
 fn only_workspace_touches_nothing_else() {
     let (_scratch, home) = home();
     let payloads = [workspace(&home)];
