@@ -227,6 +227,10 @@ fn root_restores_for_the_owner_of_the_home() {
     assert_owner(4711, 4712);
     fs::remove_dir_all(home.join(".openclaw")).unwrap();
     fs::remove_dir_all(home.join("projects")).unwrap();
+    fs::create_dir(home.join("projects")).unwrap();
     restoring(&scene, &home).args(["--owner", "4713:4714"]).success();
+    let around = fs::metadata(home.join("projects")).unwrap();
+    assert_eq!((around.uid(), around.gid()), (0, 0), "what was there is not given away");
+    chown(home.join("projects"), Some(4713), Some(4714)).unwrap();
     assert_owner(4713, 4714);
 }

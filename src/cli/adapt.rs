@@ -27,7 +27,7 @@ pub(crate) struct Adapting {
     #[arg(long, conflicts_with = "to")]
     no_remap: bool,
     /// Whom everything restored shall belong to, for root; without it, the owner of the home
-    /// directory that is restored to.
+    /// directory that is restored to. Directories around it that are there already keep theirs.
     #[arg(long, value_name = "USER[:GROUP]")]
     pub(crate) owner: Option<String>,
 }
