@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -33,7 +33,8 @@ fn scene() -> Scene {
     edit(".env", name, &format!("{name}# comment\nexport NOTES='{}/notes' # another\n", home.display()));
     let service = home.join(GATEWAY_ENV);
     fs::create_dir_all(service.parent().unwrap()).unwrap();
-    fs::write(service, format!("HOME={0}\nPATH={0}/bin:/usr/bin\n", home.display())).unwrap();
+    fs::write(&service, format!("HOME={0}\nPATH={0}/bin:/usr/bin\n", home.display())).unwrap();
+    fs::set_permissions(service, PermissionsExt::from_mode(0o600)).unwrap();
     scene.create();
     scene
 }
