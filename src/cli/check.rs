@@ -118,7 +118,7 @@ impl Look {
             let state = sanitize(self.installation.state_dir.as_os_str().as_encoded_bytes());
             output.line(format_args!("{state}: {found}"))?;
         }
-        for finding in &self.findings {
+        for finding in self.findings.iter().filter(|finding| finding.cause.matters() || !ui.quiet) {
             let label = if finding.cause.matters() { finding.cause.as_str() } else { "note" };
             output.line(format_args!("{label}: {}", clean(&finding.text)))?;
             for example in &finding.examples {

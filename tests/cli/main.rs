@@ -9,4 +9,5 @@ mod read;
 mod restore;
 mod secrets;
 mod support;
+mod surroundings;
 mod usage;
