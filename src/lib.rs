@@ -33,6 +33,7 @@ mod format;
 mod observer;
 mod openclaw;
 mod path;
+mod pattern;
 mod payload;
 mod restore;
 
@@ -55,6 +56,7 @@ pub use openclaw::{
     AgentDir, Environment, Holder, Installation, Installed, Location, Search, Usage, Workspace,
 };
 pub use path::{ArchivePath, sanitize};
+pub use pattern::Patterns;
 pub use payload::stream::PayloadStream;
 pub use restore::{
     Adaptation, Owner, PastRestore, Plan, PlannedRoot, Restored, Rewritten, Selection, TakenBack, Target,

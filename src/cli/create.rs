@@ -8,11 +8,10 @@ use clap::Args as Group;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use ocbak::{ArchiveBuilder, CaptureOptions, Environment, ErrorKind, Role, Search};
+use ocbak::{ArchiveBuilder, CaptureOptions, Environment, ErrorKind, Patterns, Role, Search};
 
 use super::args::Existing;
 use super::failure::{Exit, Failure};
-use super::glob::Patterns;
 use super::json;
 use super::make::{Order, Prepared};
 use super::ui::{self, Ui, closed_stdout};
@@ -88,8 +87,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         closed_stdout()?;
     }
     let exclude = exclusions(args)?;
-    Patterns::parse(&exclude)?;
-    Patterns::parse(&args.include)?;
+    Patterns::parse(&exclude).map_err(Failure::BadGlob)?;
+    Patterns::parse(&args.include).map_err(Failure::BadGlob)?;
     let order = Order {
         args,
         options: CaptureOptions {

@@ -85,7 +85,7 @@ pub(crate) enum Failure {
     /// A directory to write into does not exist.
     NoDirectory { directory: PathBuf },
     /// A pattern is not one.
-    BadGlob { glob: String, what: String },
+    BadGlob(Error),
     /// A pattern selects nothing.
     NoMatch { glob: String, file: PathBuf },
     /// A name is not in the archive.
@@ -147,7 +147,7 @@ impl Failure {
             | Self::NobodyToAsk { .. }
             | Self::NotConfirmed
             | Self::ArchiveToTerminal
-            | Self::BadGlob { .. }
+            | Self::BadGlob(_)
             | Self::OneFileOnly => Exit::Usage,
             _ => Exit::Failed,
         }
@@ -227,7 +227,7 @@ impl fmt::Display for Failure {
             Self::NoDirectory { directory } => {
                 write!(f, "there is no directory `{}`", directory.display())
             }
-            Self::BadGlob { glob, what } => write!(f, "pattern `{glob}`: {what}"),
+            Self::BadGlob(error) => error.fmt(f),
             Self::NoMatch { glob, file } => {
                 write!(f, "`{}`: nothing matches `{glob}`", file.display())
             }

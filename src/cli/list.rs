@@ -1,17 +1,16 @@
 //! `ocbak list`: the names in an archive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use ocbak::{Archive, Entry, Index, Mtime, Node, Noted, Role, Skipped, sanitize};
+use ocbak::{Archive, Entry, Index, Mtime, Node, Noted, Patterns, Role, Skipped, sanitize};
 
 use super::args::RoleName;
 use super::failure::{Exit, Failure};
-use super::glob::Patterns;
 use super::json;
 use super::ui::{Output, Ui};
 use super::unlock::{UnlockArgs, unlock};
@@ -39,13 +38,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    let mut patterns = Patterns::parse(&args.globs)?;
+    let patterns = Patterns::parse(&args.globs).map_err(Failure::BadGlob)?;
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let indexes = indexes(&archive, args)?;
     let mut output = Output::new();
     if ui.json {
-        let payloads = indexes.iter().map(|index| Payload::new(index, args, &mut patterns)).collect();
-        patterns.finish(&args.file)?;
+        let payloads = indexes.iter().map(|index| Payload::new(index, args, &patterns)).collect();
+        all_used(&patterns, &args.file)?;
         let mut facts = json::manifest(archive.manifest());
         facts["file"] = json::path(&args.file);
         json::put_warnings(&mut facts, ui);
@@ -74,7 +73,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             }
         }
         output.finish()?;
-        patterns.finish(&args.file)?;
+        all_used(&patterns, &args.file)?;
     }
     Ok(Exit::Done)
 }
@@ -112,7 +111,7 @@ struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    fn new(index: &'a Index, args: &Args, patterns: &mut Patterns) -> Self {
+    fn new(index: &'a Index, args: &Args, patterns: &Patterns) -> Self {
         let facts = json!({
             "role": index.role.as_str(),
             "roots": index.source.roots.iter().map(json::root).collect::<Vec<_>>(),
@@ -210,6 +209,14 @@ fn time(mtime: Mtime, exact: bool) -> String {
         Some(time) => time.to_string(),
         // Beyond the year 9999 a calendar is of no use.
         None => format!("@{}", mtime.seconds),
+    }
+}
+
+/// Fails where a pattern selected nothing in `file`.
+fn all_used(patterns: &Patterns, file: &Path) -> Result<(), Failure> {
+    match patterns.unused() {
+        Some(glob) => Err(Failure::NoMatch { glob: glob.to_owned(), file: file.to_owned() }),
+        None => Ok(()),
     }
 }
 

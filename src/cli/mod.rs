@@ -8,7 +8,6 @@ mod create;
 mod destination;
 mod extract;
 mod failure;
-mod glob;
 mod info;
 mod json;
 mod list;

@@ -6,15 +6,14 @@ use clap::Args as Group;
 use serde_json::{Value, json};
 
 use ocbak::{
-    Environment, Installation, Location, Owner, PastRestore, Plan, PlannedRoot, Restored, Role, Selection,
-    SlotKind, Target, Usage, restore,
+    Environment, Installation, Location, Owner, PastRestore, Patterns, Plan, PlannedRoot, Restored, Role,
+    Selection, SlotKind, Target, Usage, restore,
 };
 
 use super::adapt::{self, Adapting};
 use super::args::{Place, RoleName};
 use super::check::{Doctor, after_restore};
 use super::failure::{Exit, Failure};
-use super::glob::Patterns;
 use super::json;
 use super::prompt::Terminal;
 use super::resume::resume;
@@ -68,7 +67,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let Some(file) = &args.file else {
         return resume(&args.place, args.run_doctor, ui);
     };
-    Patterns::parse(&args.globs)?;
+    Patterns::parse(&args.globs).map_err(Failure::BadGlob)?;
     let terminal = if args.to.is_some() || args.dry_run || args.yes {
         None
     } else {

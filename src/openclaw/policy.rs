@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, Glob, GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
 use crate::format::entry::Role;
 use crate::path::ArchivePath;
+use crate::pattern::glob;
 
 /// Decides by name what stays out of an archive.
 #[derive(Debug)]
@@ -211,16 +212,6 @@ fn fixed_part(pattern: &str) -> &str {
         Some(at) => pattern[..at].rsplit_once('/').map_or("", |(fixed, _)| fixed),
         None => pattern.trim_end_matches('/'),
     }
-}
-
-/// A pattern against whole names: `*` stays within a component, `**` does not.
-fn glob(text: &str) -> Result<Glob> {
-    GlobBuilder::new(text)
-        .literal_separator(true)
-        .backslash_escape(true)
-        .empty_alternates(true)
-        .build()
-        .map_err(|error| Error::invalid(format!("pattern `{text}`: {}", error.kind())))
 }
 
 fn set(globs: &[Glob]) -> Result<GlobSet> {

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use globset::{Candidate, GlobBuilder, GlobMatcher};
-
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Role};
 use crate::path::ArchivePath;
+use crate::pattern::Patterns;
 
 /// What a restore takes from an archive.
 #[derive(Clone, Debug)]
@@ -27,7 +26,7 @@ impl Default for Selection {
 /// Parsed wishes.
 pub(super) enum Wanted {
     All,
-    Globs(Vec<(String, GlobMatcher)>),
+    Globs(Patterns),
     Paths(Vec<ArchivePath>),
 }
 
@@ -37,14 +36,7 @@ impl Wanted {
         if globs.is_empty() {
             return Ok(Self::All);
         }
-        let parse = |glob: &String| {
-            let matcher = GlobBuilder::new(glob.trim_end_matches('/'))
-                .literal_separator(true)
-                .build()
-                .map_err(|error| Error::invalid(format!("`{glob}` is no pattern: {}", error.kind())))?;
-            Ok((glob.clone(), matcher.compile_matcher()))
-        };
-        globs.iter().map(parse).collect::<Result<_>>().map(Self::Globs)
+        Patterns::parse(globs).map(Self::Globs)
     }
 
     /// Picks from the entries of all payloads.
@@ -53,63 +45,38 @@ impl Wanted {
     ///
     /// `NotFound` for the first wish that nothing fits.
     pub(super) fn pick(&self, payloads: &[&[Entry]]) -> Result<Vec<Picks>> {
-        let mut met = vec![false; self.wishes()];
         let mut all = Vec::with_capacity(payloads.len());
         for entries in payloads {
-            let picked = entries.iter().map(|entry| self.wants(&entry.path, &mut met)).collect();
+            let picked = entries.iter().map(|entry| self.wants(&entry.path)).collect();
             all.push(Picks::new(entries, picked)?);
         }
-        match met.iter().position(|met| !met) {
-            None => Ok(all),
-            Some(wish) => Err(Error::NotFound {
-                what: match self {
-                    Self::Globs(globs) => format!("nothing matches `{}`", globs[wish].0),
-                    Self::Paths(paths) => format!("there is no entry `{}`", paths[wish]),
-                    Self::All => String::new(),
-                },
-            }),
-        }
+        let unmet = match self {
+            Self::All => None,
+            Self::Globs(patterns) => patterns.unused().map(|glob| format!("nothing matches `{glob}`")),
+            Self::Paths(paths) => {
+                let is_there = |path| payloads.iter().any(|entries| has(entries, path));
+                paths.iter().find(|path| !is_there(path)).map(|path| format!("there is no entry `{path}`"))
+            }
+        };
+        unmet.map_or(Ok(all), |what| Err(Error::NotFound { what }))
     }
 
     pub(super) fn is_all(&self) -> bool {
         matches!(self, Self::All)
     }
 
-    fn wishes(&self) -> usize {
+    fn wants(&self, path: &ArchivePath) -> bool {
         match self {
-            Self::All => 0,
-            Self::Globs(globs) => globs.len(),
-            Self::Paths(paths) => paths.len(),
+            Self::All => true,
+            Self::Globs(patterns) => patterns.select(path),
+            Self::Paths(paths) => paths.iter().any(|wish| path.starts_with(wish)),
         }
     }
+}
 
-    fn wants(&self, path: &ArchivePath, met: &mut [bool]) -> bool {
-        let mut wanted = self.is_all();
-        match self {
-            Self::All => {}
-            Self::Globs(globs) => {
-                let bytes = path.as_bytes();
-                let slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-                // The name itself, and every directory above it.
-                for end in slashes.map(|(at, _)| at).chain([bytes.len()]) {
-                    let candidate = Candidate::from_bytes(&bytes[..end]);
-                    for ((_, glob), met) in globs.iter().zip(met.iter_mut()) {
-                        if glob.is_match_candidate(&candidate) {
-                            (wanted, *met) = (true, true);
-                        }
-                    }
-                }
-            }
-            Self::Paths(paths) => {
-                for (wish, met) in paths.iter().zip(met) {
-                    if path.starts_with(wish) {
-                        (wanted, *met) = (true, true);
-                    }
-                }
-            }
-        }
-        wanted
-    }
+/// Tells whether an entry is `path` or lies below it.
+fn has(entries: &[Entry], path: &ArchivePath) -> bool {
+    entries.iter().any(|entry| entry.path.starts_with(path))
 }
 
 /// The entries of one payload that are to be made, by their number in the index.

@@ -68,7 +68,7 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::NoOpenClaw => "put it into PATH, or leave out `--run-doctor`",
         Failure::NoDirectory { .. } => "create it first, or name another one",
-        Failure::BadGlob { .. } => {
+        Failure::BadGlob(_) => {
             "`*` matches within a name, `**` any number of directories; put `\\` before a \
              character that shall mean itself"
         }

@@ -1,53 +1,56 @@
-//! Patterns over names in an archive.
+//! Patterns over names in an archive: `*` stays within a component, `**` does not.
 
-use std::path::Path;
+use std::cell::Cell;
 
-use globset::{Candidate, GlobBuilder, GlobMatcher};
+use globset::{Candidate, Glob, GlobBuilder, GlobMatcher};
 
-use ocbak::ArchivePath;
-
-use super::failure::Failure;
+use crate::error::{Error, Result};
+use crate::path::ArchivePath;
 
 /// Patterns of which any selects a name; a pattern that matches a directory selects what is
 /// below it. No pattern at all selects everything.
-pub(crate) struct Patterns {
-    patterns: Vec<(GlobMatcher, bool)>,
-}
+#[derive(Debug)]
+pub struct Patterns(Vec<(GlobMatcher, Cell<bool>)>);
 
 impl Patterns {
-    pub(crate) fn parse(globs: &[String]) -> Result<Self, Failure> {
-        let parse = |glob: &String| {
-            GlobBuilder::new(glob.trim_end_matches('/'))
-                .literal_separator(true)
-                .backslash_escape(true)
-                .build()
-                .map(|parsed| (parsed.compile_matcher(), false))
-                .map_err(|error| Failure::BadGlob { glob: glob.clone(), what: error.kind().to_string() })
-        };
-        Ok(Self { patterns: globs.iter().map(parse).collect::<Result<_, _>>()? })
+    /// Parses patterns.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for the first that is none.
+    pub fn parse(globs: &[String]) -> Result<Self> {
+        let parse = |text: &String| Ok((glob(text)?.compile_matcher(), Cell::new(false)));
+        globs.iter().map(parse).collect::<Result<_>>().map(Self)
     }
 
     /// Tells whether a name is selected, and remembers by which patterns.
-    pub(crate) fn select(&mut self, path: &ArchivePath) -> bool {
-        let mut selected = self.patterns.is_empty();
-        for (matcher, used) in &mut self.patterns {
+    #[must_use]
+    pub fn select(&self, path: &ArchivePath) -> bool {
+        let mut selected = self.0.is_empty();
+        for (matcher, used) in &self.0 {
             if matches(matcher, path) {
-                *used = true;
+                used.set(true);
                 selected = true;
             }
         }
         selected
     }
 
-    /// Fails where a pattern selected nothing in `file`.
-    pub(crate) fn finish(&self, file: &Path) -> Result<(), Failure> {
-        match self.patterns.iter().find(|(_, used)| !used) {
-            Some((matcher, _)) => {
-                Err(Failure::NoMatch { glob: matcher.glob().glob().to_owned(), file: file.to_owned() })
-            }
-            None => Ok(()),
-        }
+    /// The first pattern that selected nothing so far.
+    #[must_use]
+    pub fn unused(&self) -> Option<&str> {
+        self.0.iter().find(|(_, used)| !used.get()).map(|(matcher, _)| matcher.glob().glob())
     }
+}
+
+/// Parses one pattern against whole names.
+pub(crate) fn glob(text: &str) -> Result<Glob> {
+    GlobBuilder::new(text.trim_end_matches('/'))
+        .literal_separator(true)
+        .backslash_escape(true)
+        .empty_alternates(true)
+        .build()
+        .map_err(|error| Error::invalid(format!("pattern `{text}`: {}", error.kind())))
 }
 
 fn matches(matcher: &GlobMatcher, path: &ArchivePath) -> bool {
@@ -61,11 +64,8 @@ fn matches(matcher: &GlobMatcher, path: &ArchivePath) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use ocbak::ArchivePath;
-
     use super::Patterns;
+    use crate::path::ArchivePath;
 
     fn selects(glob: &str, name: &str) -> bool {
         let path = ArchivePath::parse(name.as_bytes()).unwrap();
@@ -92,15 +92,16 @@ mod tests {
     #[test]
     fn no_pattern_selects_everything_and_unused_ones_are_named() {
         let path = ArchivePath::parse(b"state/\xff").unwrap();
-        let mut all = Patterns::parse(&[]).unwrap();
-        assert!(all.select(&path) && all.finish(Path::new("f")).is_ok());
-        let mut two = Patterns::parse(&["state/*".to_owned(), "x".to_owned()]).unwrap();
+        let all = Patterns::parse(&[]).unwrap();
+        assert!(all.select(&path) && all.unused().is_none());
+        let two = Patterns::parse(&["state/*".to_owned(), "x".to_owned()]).unwrap();
         assert!(two.select(&path));
-        assert!(two.finish(Path::new("f")).unwrap_err().to_string().ends_with("matches `x`"));
+        assert_eq!(two.unused(), Some("x"));
     }
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        assert!(Patterns::parse(&["state/[".to_owned()]).is_err());
+        let error = Patterns::parse(&["state/[".to_owned()]).unwrap_err();
+        assert!(error.to_string().starts_with("pattern `state/[`: "), "{error}");
     }
 }
