@@ -85,6 +85,8 @@ fn two_installations_found_and_none_chosen() {
         scene.state().display()
     );
     assert_eq!(ran.stderr, note);
+    let ran = ocbak(["create", "--dry-run", "--home"]).arg(scene.home()).success();
+    assert_eq!(ran.stderr, note);
     let document = scene.creation(&scene.path("b.ocbak")).arg("--json").success().json();
     assert_eq!(document["other_profiles"], serde_json::json!(["Dev", "work"]));
     // Who chose one need not be told.

@@ -111,12 +111,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 fn one(order: &Order<'_>, search: &Search) -> Result<Exit, Failure> {
     let ui = order.ui;
     let prepared = order.prepare(search)?;
+    prepared.tell_others(ui);
     if order.args.dry_run {
         let outlook = order.look(&prepared)?;
         outlook.show(ui)?;
         return Ok(outlook.exit());
     }
-    prepared.tell_others(ui);
     let made = order.make(prepared, builder(order)?)?;
     if ui.json {
         let mut document = made.document();
