@@ -192,10 +192,10 @@ keeps_what_was_there() {
     local kept before
     before=$(inventory "$state" "$home/projects/research")
     exits 'restore on top of it' 0 ocbak restore "$archive" -i "$work/key" --yes --home "$home"
-    kept=$(compgen -G "$home/.openclaw.before-restore-*")
+    kept=$(compgen -G "$home/.openclaw.before-restore-*Z")
     has 'restore says where the old tree is' "$out" "$kept"
     same 'the old tree is complete' "$before" \
-        "$(inventory "$kept" "$home"/projects/research.before-restore-*)"
+        "$(inventory "$kept" "$home"/projects/research.before-restore-*Z)"
     exits 'ocbak check finds nothing' 0 ocbak check --home "$home"
 }
 
