@@ -201,11 +201,12 @@ keeps_what_was_there() {
 
 is_known_as_a_copy() {
     exits 'ocbak check has findings' 3 ocbak check --home "$home"
-    has 'it names the lost job' "$out" "the cron job \`daily\`, kept under \`$work/old/alice/.openclaw/cron/jobs.json\`"
+    local old=$work/old/alice
+    has 'it names the lost job' "$out" "cron job \`daily\`: lost, kept under \`$old/.openclaw/cron/jobs.json\`"
     has 'it names the dead workspaces' "$out" \
-        "workspace of agent \`main\` is configured as \`$work/old/alice/.openclaw/workspace\`, which is not here" \
-        "workspace of agent \`research\` is configured as \`$work/old/alice/projects/research\`, which is not here" \
-        "workspace of agent \`ops\` is configured as \`$work/old/alice/.openclaw/workspace-ops\`, which is not here"
+        "workspace of agent \`main\`: \`$old/.openclaw/workspace\`" \
+        "workspace of agent \`research\`: \`$old/projects/research\`" \
+        "workspace of agent \`ops\`: \`$old/.openclaw/workspace-ops\`"
 }
 
 # OpenClaw moves the old layout to the new one by `doctor --fix`, and refuses to half do it.

@@ -159,9 +159,10 @@ ask() {
     fail "no answer to: openclaw $*"
 }
 
-# ocbak ARGUMENT...: as a person of this machine, whose own home is none of those.
+# ocbak ARGUMENT...: as a person of this machine, whose own home is none of those, and who has OpenClaw.
 ocbak() {
-    timeout 300 env -i HOME="$work/person" PATH=/usr/bin:/bin LC_ALL=C.UTF-8 TMPDIR="$work/tmp" "$OCBAK" "$@" </dev/null
+    local path=$OC_DIR/oc/node_modules/.bin:${node%/*}:/usr/bin:/bin
+    timeout 300 env -i HOME="$work/person" PATH="$path" LC_ALL=C.UTF-8 TMPDIR="$work/tmp" "$OCBAK" "$@" </dev/null
 }
 
 # start DIRECTORY NAME PROGRAM...: in the background; its number is then in $started.
