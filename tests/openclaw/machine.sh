@@ -187,7 +187,7 @@ runs() { kill -0 "$1" 2>/dev/null || fail "the ${processes[$1]} went away"; }
 # The model for all agents; its port is then in $model_port.
 model_start() {
     start "$repository" model "$node" "$repository/tests/openclaw/model.mjs"
-    until model_port=$(grep -Ex '[0-9]+' "$work/logs/model"); do
+    until model_port=$(grep -sEx '[0-9]+' "$work/logs/model"); do
         runs "$started"
         sleep 0.1
     done
