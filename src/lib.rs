@@ -37,6 +37,13 @@ mod pattern;
 mod payload;
 mod restore;
 
+/// For `fuzz/` alone.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod promise {
+    pub use crate::format::promise::{header_region, index, manifest, tar_entry};
+}
+
 pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
     Summary, VerifyReport,

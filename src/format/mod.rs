@@ -12,6 +12,8 @@ pub(crate) mod layout;
 pub(crate) mod limits;
 pub(crate) mod manifest;
 pub(crate) mod order;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod promise;
 pub(crate) mod region;
 pub(crate) mod sniff;
 pub(crate) mod tar;

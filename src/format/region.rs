@@ -257,7 +257,6 @@ mod tests {
     use super::{Found, RECOVERY_TEXT, Region, SlotKind};
     use crate::error::ErrorKind;
     use crate::format::limits::LIMITS;
-    use proptest::prelude::*;
 
     fn sample() -> Region {
         Region {
@@ -346,14 +345,5 @@ mod tests {
         let mut region = sample();
         region.slots[1].1 = vec![0; 32 * 1024];
         assert_eq!(region.encode().unwrap_err().kind(), ErrorKind::LimitExceeded);
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
-            let mut region = sample().encode().unwrap();
-            region[..bytes.len()].copy_from_slice(&bytes);
-            let _ = Found::merge(&region, &bytes);
-        }
     }
 }

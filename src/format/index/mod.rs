@@ -239,4 +239,4 @@ fn next_line(lines: &mut impl BufRead, text: &mut Vec<u8>) -> Result<Option<Line
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,9 +1,7 @@
 //! What the index reader accepts and refuses.
 
-use proptest::prelude::*;
-
+use super::Index;
 use super::line::{Head, Line, Totals};
-use super::{Index, next_line};
 use crate::format::entry::{Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
 use crate::path::ArchivePath;
 
@@ -21,7 +19,7 @@ fn entry(name: &[u8], offset: u64, node: Node) -> Line {
     })
 }
 
-fn sample() -> Vec<Line> {
+pub(crate) fn sample() -> Vec<Line> {
     let file = Node::File { size: 5, sha256: [1; 32] };
     vec![
         Line::Head(Head {
@@ -56,7 +54,7 @@ fn sample() -> Vec<Line> {
     ]
 }
 
-fn encode(lines: &[Line]) -> Vec<u8> {
+pub(crate) fn encode(lines: &[Line]) -> Vec<u8> {
     lines.iter().flat_map(|line| line.encode().unwrap()).collect()
 }
 
@@ -87,20 +85,4 @@ fn the_text_is_the_one_of_the_spec() {
          {\"path\":\"state/a\\n\u{7f}\",\"type\":\"file\",\"mode\":\"0700\",\"mtime\":\"7.5\",\"offset\":1536,\
          \"size\":5,\"sha256\":\"0101010101010101010101010101010101010101010101010101010101010101\"}\n"
     );
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_lines_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Line::decode(&bytes);
-        let _ = next_line(&mut &bytes[..], &mut Vec::new());
-    }
-
-    #[test]
-    fn damaged_indexes_never_panic(at in any::<prop::sample::Index>(), to in any::<u8>()) {
-        let mut bytes = encode(&sample());
-        let at = at.index(bytes.len());
-        bytes[at] = to;
-        let _ = Index::read(&bytes[..], &[7; 16], Role::State);
-    }
 }
