@@ -11,6 +11,7 @@ mod committed;
 mod forge;
 mod program;
 mod readers;
+mod seeds;
 mod suite;
 
 use std::fs;

@@ -71,6 +71,14 @@ impl Payload {
 
     /// The contents of the two members.
     pub fn build(&self) -> (Vec<u8>, Vec<u8>) {
+        let (stream, text) = self.plain();
+        let mut frame = zstd::frame(&text);
+        (self.index_frame)(&mut frame);
+        (self.age.seal(&stream), self.index_age.seal(&frame))
+    }
+
+    /// The frames of the payload, and the text of the index.
+    pub fn plain(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut tar, mut lines) = (Vec::new(), vec![self.head()]);
         for entry in &self.entries {
             lines.push(entry.line(tar.len()));
@@ -94,9 +102,7 @@ impl Payload {
         (self.lines)(&mut lines);
         let mut text: Vec<u8> = lines.iter().flat_map(|line| line.bytes().chain([b'\n'])).collect();
         (self.text)(&mut text);
-        let mut frame = zstd::frame(&text);
-        (self.index_frame)(&mut frame);
-        (self.age.seal(&stream), self.index_age.seal(&frame))
+        (stream, text)
     }
 
     fn head(&self) -> String {
