@@ -79,6 +79,7 @@ knows() { echo "I read [fact-noted-$1] and was told [fact-told-$1]."; }
 comment() {
     mkdir "$state/parts"
     echo "{ file: '$home/gateway.log' /* in a file of its own */ }" >"$state/parts/logging.json5"
+    chmod 600 "$state/parts/logging.json5"
     # shellcheck disable=SC2016 # JavaScript
     "$node" -e '
         const fs = require("fs"), file = process.argv[1];
@@ -102,6 +103,7 @@ capture_in_use() {
     known_sessions=$(sessions)
     local writer round written=
     # With the agent of the last turn, see `turn`.
+    : >"$work/logs/writer"
     start "$home" writer "$node" "$repository/tests/openclaw/writer.mjs" "$port" "$token" ops
     writer=$started
     until (($(entries_answered) >= 10)); do
@@ -127,7 +129,7 @@ capture_in_use() {
     exits 'verify' 0 ocbak verify "$archive" -i "$work/key"
 }
 
-entries_answered() { grep -cEx '[0-9]+' "$work/logs/writer" || true; }
+entries_answered() { grep -cEx "[0-9]+" "$work/logs/writer" || true; }
 
 daily() { ask cron list --json | json 'it.jobs.find((job) => job.name === "daily").id'; }
 
