@@ -42,6 +42,7 @@ pub(super) fn check(
         }
     }
     settings(installation, &homes, &mut left);
+    variables(installation, &homes, &mut left);
     let moves = homes.moves();
     let from = moves.iter().map(|(old, _)| shown(old)).collect::<Vec<_>>().join(" and ");
     let whence = if from.is_empty() { "another home".to_owned() } else { from };
@@ -50,7 +51,6 @@ pub(super) fn check(
         let things = number(count, "thing leads", "things lead");
         format!("{state} was copied or moved from {whence}: {things} there still")
     }));
-    variables(installation, &homes, report);
     Ok(())
 }
 
@@ -141,22 +141,17 @@ fn settings(installation: &Installation, homes: &Homes, left: &mut Cases) {
     }
 }
 
-/// Variables in files, which a restore does not rewrite.
-fn variables(installation: &Installation, homes: &Homes, report: &mut Report<'_>) {
+/// Variables in files.
+fn variables(installation: &Installation, homes: &Homes, left: &mut Cases) {
     let own = installation.state_dir.join(".env");
     let mut files = vec![&own];
     files.extend(installation.env_file.iter().filter(|file| **file != own).chain(&installation.gateway_env));
     for file in files {
-        let foreign =
-            crate::openclaw::assignments(file).into_iter().filter(|(_, value)| homes.is_foreign(value));
-        for (name, value) in foreign {
-            let what = format!(
-                "{} gives the variable {} the path {} of another home",
-                shown(file),
-                quoted(name),
-                shown(Path::new(&value))
-            );
-            report.add(Cause::Setting, what, file);
+        for (name, value) in crate::openclaw::assignments(file) {
+            if homes.is_foreign(&value) {
+                let path = shown(Path::new(&value));
+                left.add(format!("variable {} in {}: {path}", quoted(name), shown(file)), file);
+            }
         }
     }
 }

@@ -41,8 +41,6 @@ pub enum Cause {
     Workspace,
     /// A workspace's key in the shared database is not that of its path.
     WorkspaceKey,
-    /// A file names a path of another home, and nothing but a person can tell what it should be.
-    Setting,
     /// A worktree of git and its repository do not find each other.
     Worktree,
     /// A symbolic link leads nowhere.
@@ -96,7 +94,6 @@ impl Cause {
             Self::Cron => "cron",
             Self::Workspace => "workspace",
             Self::WorkspaceKey => "workspace-key",
-            Self::Setting => "setting",
             Self::Worktree => "worktree",
             Self::Link => "link",
             Self::Owner { .. } => "owner",

@@ -162,7 +162,9 @@ fn variables_in_files_that_name_another_home_are_named() {
     let test = installed(Some(Path::new("/home/nobody-here/.openclaw")));
     test.write("state/.env", "A=/home/nobody-here/key.json\nB=/srv/x\nC=secret\n")
         .args(CHECK)
-        .stdout_has("/.env` gives the variable `A` the path `/home/nobody-here/key.json` of another home\n  fix: change")
+        .stdout_has("5 things lead there still\n")
+        .stdout_has("\n  variable `A` in `")
+        .stdout_has("/.env`: `/home/nobody-here/key.json`\n")
         .ends_with(3);
 }
 

@@ -49,10 +49,6 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
             restore("--only workspace FILE"),
         ],
         Cause::WorkspaceKey => vec![commands.openclaw("doctor --fix")],
-        Cause::Setting => {
-            let home = quote(&installation.home);
-            vec![format!("change it there to what it is below {home}; a restore does not rewrite such files")]
-        }
         Cause::Worktree => {
             let worktrees = finding.paths.iter().filter_map(|link| link.parent()).map(quote);
             let repair = format!("git worktree repair {}", worktrees.collect::<Vec<_>>().join(" "));
