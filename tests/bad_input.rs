@@ -138,7 +138,8 @@ fn a_workspace_on_a_missing_drive() {
     // With the drive there again, a restore leaves what is on it alone.
     fs::rename(scene.path("unplugged"), &drive).unwrap();
     let before = Tree::read(&drive);
-    scene.with_key("restore").args(["--yes", "--home"]).arg(scene.home()).success();
+    // The look afterwards finds that the sample home is a copy.
+    scene.with_key("restore").args(["--yes", "--home"]).arg(scene.home()).code(3);
     before.assert_same(&Tree::read(&drive), Tolerance::default());
 }
 
