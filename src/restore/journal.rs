@@ -113,17 +113,17 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens a journal of an earlier run, and reads it.
-    pub(super) fn open(directory: Rc<Directory>, name: &[u8]) -> Result<(Self, Vec<Record>)> {
-        let file = directory.open_to_write(name)?;
+    /// Opens a journal of an earlier run, and reads it; `None` where it is not of this user.
+    pub(super) fn open(directory: Rc<Directory>, name: &[u8]) -> Result<Option<(Self, Vec<Record>)>> {
+        let file = match directory.open_to_write(name) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => return Ok(None),
+            outcome => outcome?,
+        };
         let journal = Self { directory, name: name.to_vec(), file, stays: Cell::new(true) };
         let metadata = journal.file.metadata().map_err(|error| journal.error("look at", error))?;
         let is_ours = metadata.is_file() && metadata.uid() == geteuid().as_raw() && metadata.nlink() == 1;
         if !is_ours || metadata.mode() & 0o022 != 0 {
-            return Err(Error::invalid(format!(
-                "`{}` is not a private file of this user",
-                shown(&journal.path())
-            )));
+            return Ok(None);
         }
         if !journal.lock()? {
             return Err(Error::invalid(format!(
@@ -132,7 +132,7 @@ impl Journal {
             )));
         }
         let records = journal.read()?;
-        Ok((journal, records))
+        Ok(Some((journal, records)))
     }
 
     /// Writes a record that may be lost when the power fails.

@@ -151,7 +151,8 @@ fn settle(layout: &Layout) -> Result<()> {
         Err(_) if !layout.lasting => return Ok(()),
         outcome => outcome?,
     };
-    for past in earlier.into_iter().filter(PastRestore::is_interrupted) {
+    let earlier = earlier.into_iter().filter_map(PastRestore::remembered);
+    for past in earlier.filter(PastRestore::is_interrupted) {
         if layout.lasting {
             return Err(Error::invalid(format!(
                 "a restore to `{}` was interrupted and is neither finished nor taken back",

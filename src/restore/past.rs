@@ -48,16 +48,15 @@ pub struct TakenBack {
 }
 
 impl PastRestore {
-    /// Finds the restores to a state directory, or to a directory of its own, the latest first.
+    /// Finds this user's restores to a state directory, or to a directory of its own, the latest first.
     ///
     /// # Errors
     ///
-    /// `Invalid` where another process is restoring there, or a journal belongs to another user;
-    /// `Malformed` where a journal is damaged; `Io`.
+    /// `Invalid` where another process is restoring there; `Malformed` where a journal is damaged; `Io`.
     ///
     /// # Security
     ///
-    /// A journal says what to rename; one that another user could have written is not believed.
+    /// A journal says what to rename; one that another user could have written is passed over.
     pub fn find(place: &Path) -> Result<Vec<Self>> {
         let place = resolve(place)?;
         let name = place.file_name().unwrap_or_default().as_encoded_bytes();
@@ -71,7 +70,9 @@ impl PastRestore {
             // One that cannot be listed is none that a journal was put into.
             for name in directory.names().unwrap_or_default() {
                 if name.starts_with(&start) && name.ends_with(Journal::SUFFIX) {
-                    let (journal, records) = Journal::open(directory.clone(), &name)?;
+                    let Some((journal, records)) = Journal::open(directory.clone(), &name)? else {
+                        continue;
+                    };
                     // Of two in one second the later has the longer name.
                     found.push((name.len(), name, Self::new(journal, records)));
                 }
@@ -112,6 +113,18 @@ impl PastRestore {
     #[must_use]
     pub fn kept(&self) -> &[PathBuf] {
         self.done.as_deref().unwrap_or_default()
+    }
+
+    /// Forgets a finished restore of which nothing is kept any more; returns the others.
+    pub(super) fn remembered(self) -> Option<Self> {
+        if self.done.is_some()
+            && !self.taking_back
+            && self.kept().iter().all(|path| path.symlink_metadata().is_err())
+        {
+            self.journal.discard();
+            return None;
+        }
+        Some(self)
     }
 
     /// Finishes an interrupted restore.
