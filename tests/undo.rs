@@ -193,7 +193,7 @@ fn killed_at_fifty_moments_every_root_is_wholly_old_or_wholly_new() {
         } else {
             // The time in which things change places is short.
             wait_until_ready(&moved.scene, &mut child);
-            sleep(Duration::from_millis(4).mul_f64(random.fraction()));
+            sleep(Duration::from_micros(1500).mul_f64(random.fraction()));
         }
         child.kill().unwrap();
         child.wait().unwrap();
