@@ -199,6 +199,8 @@ keeps_what_was_there() {
     same 'the old tree is complete' "$before" \
         "$(inventory "$kept" "$home"/projects/research.before-restore-*Z)"
     exits 'ocbak check finds nothing' 0 ocbak check --home "$home"
+    exits 'undo' 0 ocbak undo --yes --home "$home"
+    same 'it is in its place again' "$before" "$(inventory "$state" "$home/projects/research")"
 }
 
 is_known_as_a_copy() {
