@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
@@ -94,7 +95,7 @@ fn snapshot_in(database: &Database<'_>, copy: &Copy) -> Result<Snapshot, Remark>
     // Should a writer end and take both away just now, SQLite creates an empty log; nothing can prevent that.
     let nothing_to_create = if log { there("-shm") } else { !database.logged };
     let direct = if nothing_to_create && !odd {
-        back_up(database, copy, log)
+        back_up_patiently(database, copy, log)
     } else {
         Err(Failure::Other("not openable in place".to_owned()))
     };
@@ -112,6 +113,20 @@ fn snapshot_in(database: &Database<'_>, copy: &Copy) -> Result<Snapshot, Remark>
     finish(target, copy)
         .map(|(file, size)| Snapshot { file, size, remark: damage.or_else(|| torn.then(stable::changed)) })
         .map_err(Failure::remark)
+}
+
+/// As [`back_up`], again where a writer was at the wrong place just then.
+///
+/// A reader that may not write to the shared memory takes a header that is being written for one
+/// that a dead process left, and gives up instead of looking again (SQLite's `walIndexReadHdr`).
+fn back_up_patiently(database: &Database<'_>, copy: &Copy, log: bool) -> Result<Connection, Failure> {
+    for _ in 0..MOMENTS {
+        match back_up(database, copy, log) {
+            Err(Failure::Passing(_)) => thread::sleep(MOMENT),
+            outcome => return outcome,
+        }
+    }
+    back_up(database, copy, log)
 }
 
 /// Lets SQLite copy a database that may be in use.
@@ -203,7 +218,7 @@ fn check(connection: &Connection) -> Option<Remark> {
         Err(error) => Some(match Failure::from(error) {
             Failure::Damaged(text) => (NoteReason::Damaged, format!("integrity check: {text}")),
             // For example a module, function or collation that only its program has.
-            Failure::Other(text) => (NoteReason::Unchecked, format!("integrity check: {text}")),
+            Failure::Passing(text) | Failure::Other(text) => (NoteReason::Unchecked, format!("integrity check: {text}")),
         }),
     }
 }
@@ -234,6 +249,8 @@ fn side(name: &CStr, suffix: &str) -> CString {
 /// Why SQLite gave up.
 enum Failure {
     Damaged(String),
+    /// What may be otherwise a moment later.
+    Passing(String),
     Other(String),
 }
 
@@ -244,7 +261,7 @@ impl Failure {
                 (NoteReason::Damaged, format!("not readable as a database ({text}); stored as plain files"))
             }
             // Plain copies of a database in use may not fit together.
-            Self::Other(text) => (
+            Self::Passing(text) | Self::Other(text) => (
                 NoteReason::Changed,
                 format!("no consistent copy was possible ({text}); stored as plain files"),
             ),
@@ -256,6 +273,7 @@ impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            Some(ErrorCode::ReadOnly | ErrorCode::FileLockingProtocolFailed) => Self::Passing(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }
@@ -270,3 +288,6 @@ impl From<io::Error> for Failure {
 /// How long to wait for a writer to finish its transaction.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TRIES: usize = 3;
+/// How often, and after how long, to look again where a writer was in the way.
+const MOMENTS: usize = 20;
+const MOMENT: Duration = Duration::from_millis(1);
