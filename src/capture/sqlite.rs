@@ -218,7 +218,9 @@ fn check(connection: &Connection) -> Option<Remark> {
         Err(error) => Some(match Failure::from(error) {
             Failure::Damaged(text) => (NoteReason::Damaged, format!("integrity check: {text}")),
             // For example a module, function or collation that only its program has.
-            Failure::Passing(text) | Failure::Other(text) => (NoteReason::Unchecked, format!("integrity check: {text}")),
+            Failure::Passing(text) | Failure::Other(text) => {
+                (NoteReason::Unchecked, format!("integrity check: {text}"))
+            }
         }),
     }
 }
@@ -273,7 +275,9 @@ impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
-            Some(ErrorCode::ReadOnly | ErrorCode::FileLockingProtocolFailed) => Self::Passing(error.to_string()),
+            Some(ErrorCode::ReadOnly | ErrorCode::FileLockingProtocolFailed) => {
+                Self::Passing(error.to_string())
+            }
             _ => Self::Other(error.to_string()),
         }
     }
