@@ -6,6 +6,7 @@
 mod facts;
 mod listing;
 mod meta;
+mod missed;
 mod record;
 mod roots;
 mod scratch;

@@ -4,6 +4,7 @@
 //! identity and left out of the enclosing one (spec §8.2).
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,14 @@ pub(crate) struct PlannedRoot {
     /// The files that are taken of a directory that holds others as well, ascending; `None` is all.
     pub(crate) only: Option<Vec<Vec<u8>>>,
     agents: Vec<String>,
+}
+
+impl PlannedRoot {
+    /// Where what has a name in it lies.
+    pub(crate) fn place_of(&self, path: &ArchivePath) -> PathBuf {
+        let below = path.relative_to(&self.path).unwrap_or_default();
+        self.source.join(OsStr::from_bytes(below))
+    }
 }
 
 impl Scope {
@@ -146,6 +155,16 @@ impl Scope {
             return None;
         }
         self.files.get(&(directory, name.to_vec()))
+    }
+
+    /// Whether a root holds what lies at a place, which is one without links.
+    pub(crate) fn holds(&self, place: &Path) -> bool {
+        let below = || place.ancestors().filter_map(identity).any(|id| self.directories.contains_key(&id));
+        let alone = || {
+            let parent = identity(place.parent()?)?;
+            self.root_of_file(parent, place.file_name()?.as_bytes())
+        };
+        alone().is_some() || below()
     }
 
     fn directory(

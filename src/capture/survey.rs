@@ -24,6 +24,8 @@ pub struct Preview {
     pub bytes: u64,
     /// What would be left out.
     pub skipped: Vec<Skipped>,
+    /// Remarks about what would be stored, as far as they can be told without reading it.
+    pub noted: Vec<Noted>,
     /// The directories directly below the roots (a root itself for the files directly in it) with the
     /// bytes in them, largest first.
     pub largest: Vec<(ArchivePath, u64)>,
@@ -38,8 +40,8 @@ pub(crate) struct Survey {
 
 impl Survey {
     pub(crate) fn new(role: Role, source: Source) -> Self {
-        let preview =
-            Preview { role, source, entries: 0, bytes: 0, skipped: Vec::new(), largest: Vec::new() };
+        let (skipped, noted, largest) = (Vec::new(), Vec::new(), Vec::new());
+        let preview = Preview { role, source, entries: 0, bytes: 0, skipped, noted, largest };
         Self { preview, sizes: BTreeMap::new() }
     }
 
@@ -90,7 +92,8 @@ impl Visitor for Survey {
         Ok(())
     }
 
-    fn note(&mut self, _: Noted) -> Result<()> {
+    fn note(&mut self, noted: Noted) -> Result<()> {
+        self.preview.noted.push(noted);
         Ok(())
     }
 }

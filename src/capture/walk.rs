@@ -4,10 +4,9 @@
 //! without recursion, so that no tree is too deep.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::vec;
@@ -18,6 +17,7 @@ use rustix::io::Errno;
 use crate::capture::clip;
 use crate::capture::listing::{is_cache, names};
 use crate::capture::meta::{Id, Kind, Meta};
+use crate::capture::missed::missed;
 use crate::capture::roots::{PlannedRoot, Scope};
 use crate::capture::stable::{self, trouble};
 use crate::error::Result;
@@ -56,8 +56,7 @@ pub(crate) struct Found<'a> {
 impl Found<'_> {
     /// Where it lies.
     pub(crate) fn location(&self) -> PathBuf {
-        let below = self.path.relative_to(&self.root.path).unwrap_or_default();
-        self.root.source.join(OsStr::from_bytes(below))
+        self.root.place_of(self.path)
     }
 
     /// The directory directly below the root that it lies in; the root for a file directly in it.
@@ -201,7 +200,7 @@ impl Walk<'_> {
                 }
             }
             Kind::Symlink => match readlinkat(&handle, name, Vec::new()) {
-                Ok(target) => self.visitor.symlink(&path, &meta, target.to_bytes()),
+                Ok(target) => self.symlink(&path, &meta, target.to_bytes()),
                 Err(error) => self.trouble(&path, trouble(error)),
             },
             Kind::File | Kind::Other(_) => self.file(&Found {
@@ -213,6 +212,13 @@ impl Walk<'_> {
                 parent,
             }),
         }
+    }
+
+    fn symlink(&mut self, path: &ArchivePath, meta: &Meta, target: &[u8]) -> Result<()> {
+        self.visitor.symlink(path, meta, target)?;
+        // The links in workspaces are the user's own.
+        let missed = (self.root.role == Role::State).then(|| missed(self.scope, self.root, path)).flatten();
+        missed.map_or(Ok(()), |detail| self.note(path, NoteReason::Incomplete, detail))
     }
 
     /// Takes an open directory, and what is in it to be next.
@@ -291,11 +297,8 @@ impl Walk<'_> {
             self.links.0.insert(meta.id, first);
         }
         if let Some(other) = earlier {
-            self.visitor.note(Noted {
-                path: path.clone(),
-                why: NoteReason::Shared,
-                detail: format!("hard link to `{other}` in the other payload; stored again"),
-            })?;
+            let detail = format!("hard link to `{other}` in the other payload; stored again");
+            self.note(path, NoteReason::Shared, detail)?;
         }
         if stored != Stored::File
             && let Some(frame) = self.frames.last_mut()
@@ -368,6 +371,10 @@ impl Walk<'_> {
 
     fn trouble(&mut self, path: &ArchivePath, (why, detail): stable::Trouble) -> Result<()> {
         self.skip(path, why, &detail)
+    }
+
+    fn note(&mut self, path: &ArchivePath, why: NoteReason, detail: String) -> Result<()> {
+        self.visitor.note(Noted { path: path.clone(), why, detail: clip(detail) })
     }
 
     fn skip(&mut self, path: &ArchivePath, why: SkipReason, detail: &str) -> Result<()> {

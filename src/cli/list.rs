@@ -164,6 +164,11 @@ fn facts_of(entry: &Entry) -> Value {
     object.into()
 }
 
+/// One line with a remark about something stored.
+pub(crate) fn remark(noted: &Noted) -> String {
+    format!("{}  ({}: {})", noted.path, noted.why.as_str(), sanitize(noted.detail.as_bytes()))
+}
+
 /// One line about something that was left out.
 pub(crate) fn left_out(skipped: &Skipped) -> String {
     format!("{}  ({}: {})", skipped.path, skipped.why.as_str(), sanitize(skipped.detail.as_bytes()))

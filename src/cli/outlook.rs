@@ -6,7 +6,7 @@ use ocbak::{CaptureOptions, Installation, PastRestore, Preview, preview, sanitiz
 
 use super::failure::{Exit, Failure};
 use super::json;
-use super::list::left_out;
+use super::list::{left_out, remark};
 use super::ui::{self, Output, Ui, count, size};
 
 /// What a capture would store.
@@ -48,7 +48,8 @@ pub(crate) fn look(
         preview(installation, options, &progress)?
     };
     let attention = !installation.warnings.is_empty()
-        || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention());
+        || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention())
+        || parts.iter().flat_map(|part| &part.noted).any(|noted| noted.why.needs_attention());
     Ok(Outlook { parts, attention })
 }
 
@@ -104,6 +105,12 @@ fn say(part: &Preview, output: &mut Output) -> Result<(), Failure> {
     for skipped in &part.skipped {
         output.line(format_args!("    {}", left_out(skipped)))?;
     }
+    if !part.noted.is_empty() {
+        output.line("  noted:")?;
+    }
+    for noted in &part.noted {
+        output.line(format_args!("    {}", remark(noted)))?;
+    }
     Ok(())
 }
 
@@ -122,5 +129,6 @@ fn payload(part: &Preview) -> Value {
         "facts": part.source.facts,
         "largest": largest.collect::<Vec<_>>(),
         "skipped": part.skipped.iter().map(json::skipped).collect::<Vec<_>>(),
+        "notes": part.noted.iter().map(json::noted).collect::<Vec<_>>(),
     })
 }

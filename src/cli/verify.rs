@@ -9,7 +9,7 @@ use ocbak::{Archive, Damage, Noted, Sealed, Skipped, SlotKind, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
-use super::list::left_out;
+use super::list::{left_out, remark};
 use super::ui::{self, Output, Ui, count, size};
 use super::unlock::{UnlockArgs, slot, unlock};
 
@@ -129,11 +129,7 @@ impl Remarks {
     }
 
     fn lines(&self) -> impl Iterator<Item = String> {
-        let noted = self
-            .noted
-            .iter()
-            .map(|one| format!("{}  ({}: {})", one.path, one.why.as_str(), sanitize(one.detail.as_bytes())));
-        self.skipped.iter().map(left_out).chain(noted)
+        self.skipped.iter().map(left_out).chain(self.noted.iter().map(remark))
     }
 
     fn json(&self) -> Value {

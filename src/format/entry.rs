@@ -202,7 +202,8 @@ pub struct Noted {
 pub enum NoteReason {
     /// The file changed while it was read; the bytes stored may mix states.
     Changed,
-    /// The file could not be read to its end; the missing bytes are zeros.
+    /// Not all of it is there: bytes that could not be read, and are zeros; attributes; or what lies behind
+    /// a symbolic link that leads out of all roots.
     Incomplete,
     /// A database that failed its integrity check, stored as it is.
     Damaged,

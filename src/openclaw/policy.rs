@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::path::Path;
 
 use globset::{Candidate, Glob, GlobSet, GlobSetBuilder};
 
@@ -13,7 +14,6 @@ use crate::pattern::glob;
 /// Decides by name what stays out of an archive.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    rules: Vec<&'static Rule>,
     state: GlobSet,
     workspace: GlobSet,
     patterns: Vec<Glob>,
@@ -36,10 +36,8 @@ impl Policy {
     pub(crate) fn new(exclude: &[String], include: &[String], all: bool) -> Result<Self> {
         let included = include.iter().map(|text| glob(text)).collect::<Result<Vec<_>>>()?;
         let patterns = exclude.iter().map(|text| glob(text)).collect::<Result<Vec<_>>>()?;
-        let rules: Vec<_> = STATE.iter().filter(|rule| !all || rule.class.always_left_out()).collect();
-        let state = rules.iter().map(|rule| glob(rule.pattern));
-        let workspace = WORKSPACE.iter().filter(|_| !all);
-        let workspace = workspace.map(|rule| glob(rule.pattern));
+        let state = STATE.iter().map(|rule| glob(rule.pattern));
+        let workspace = WORKSPACE.iter().map(|rule| glob(rule.pattern));
         Ok(Self {
             state: set(&state.collect::<Result<Vec<_>>>()?)?,
             workspace: set(&workspace.collect::<Result<Vec<_>>>()?)?,
@@ -47,7 +45,6 @@ impl Policy {
             include: set(&included)?,
             including: include.to_vec(),
             used: RefCell::new(vec![false; patterns.len()]),
-            rules,
             patterns,
             all,
         })
@@ -84,10 +81,24 @@ impl Policy {
         })
     }
 
+    /// Whether a symbolic link that leads out of what is stored may be one to what is missed: not where
+    /// OpenClaw or a package manager makes it again, and not where it leads to programs of the system.
+    pub(crate) fn misses(&self, link: &ArchivePath, place: &Path) -> bool {
+        // Whether it stands in what the user keeps although it can be made again.
+        let mut above = std::iter::successors(Some(link.clone()), ArchivePath::parent);
+        !above.any(|path| self.listed(Role::State, &path).is_some())
+            && !PROGRAMS.iter().any(|programs| place.starts_with(programs))
+    }
+
     fn rule(&self, role: Role, path: &ArchivePath) -> Option<&'static Rule> {
+        self.listed(role, path).filter(|rule| !self.all || rule.class.always_left_out())
+    }
+
+    /// The first rule of the table that names something, whatever the user keeps.
+    fn listed(&self, role: Role, path: &ArchivePath) -> Option<&'static Rule> {
         let name = candidate(path);
         Some(match role {
-            Role::State => self.rules[*self.state.matches_candidate(&name).first()?],
+            Role::State => &STATE[*self.state.matches_candidate(&name).first()?],
             Role::Workspace => &WORKSPACE[*self.workspace.matches_candidate(&name).first()?],
         })
     }
@@ -201,6 +212,10 @@ const WORKSPACE: &[Rule] = &[
     rule("workspace/*/**/ocbak-scratch-*",                    Class::Temporary, "copies that a backup works on"),
     rule("workspace/*/**/.*.ocbak-restore-*",                 Class::Temporary, "left over from a restore"),
 ];
+
+/// Where package managers of the system put programs and what belongs to them.
+const PROGRAMS: [&str; 8] =
+    ["/bin", "/lib", "/nix/store", "/usr/bin", "/usr/lib", "/usr/local/bin", "/usr/local/lib", "/usr/share"];
 
 fn candidate(path: &ArchivePath) -> Candidate<'_> {
     Candidate::from_bytes(path.as_bytes())

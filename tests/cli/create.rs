@@ -1,7 +1,7 @@
 //! Making archives.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::support::Test;
 
@@ -163,6 +163,28 @@ fn what_needs_attention_shows_in_the_exit_code() {
         .stderr_has("warning: ")
         .ends_with(3)
         .args(["verify", "-q", "box.ocbak", "-i", "private.txt"])
+        .success();
+}
+
+#[test]
+fn a_link_to_what_is_not_stored_needs_attention() {
+    let test = Test::installed().write("big/photo", "x");
+    symlink("../big", test.path("state/media")).unwrap();
+    let place = fs::canonicalize(test.path("big")).unwrap();
+    let what = format!("a link to `{}`, which is not in the archive", place.display());
+    let line = format!("state/media  (incomplete: {what})\n");
+    let (test, document) = test.args(SEALED).args(["--dry-run", "--json"]).json(3);
+    assert_eq!(document["payloads"][0]["notes"][0]["detail"], what);
+    test.args(SEALED)
+        .args(["--dry-run"])
+        .stdout_has(&format!("  noted:\n    {line}"))
+        .ends_with(3)
+        .args(SEALED)
+        .args(["-o", "box.ocbak"])
+        .stderr_has(&format!("warning: `state/media`: {what}\n"))
+        .ends_with(3)
+        .args(["verify", "box.ocbak", "-i", "private.txt"])
+        .stdout_has(&format!("noted when it was made: {line}"))
         .success();
 }
 

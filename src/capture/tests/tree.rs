@@ -68,6 +68,64 @@ fn links_to_directories_are_links() {
 }
 
 #[test]
+fn links_out_of_what_is_stored_are_noted() {
+    let mut test = Test::new();
+    test.write("big/media/photo", "x");
+    test.write("big/file", "x");
+    test.write("agent/auth-profiles.json", "{}");
+    test.write(".openclaw/openclaw.json", "{ agents: { list: [{ id: 'a', agentDir: '~/agent' }] } }");
+    symlink(test.at("big/media"), test.state("media")).unwrap();
+    symlink("../big/file", test.state("b")).unwrap();
+    symlink("../big", test.at("agent/c")).unwrap();
+    let captured = test.capture();
+    for (name, place) in [("state/media", "big/media"), ("state/b", "big/file"), ("agent/a/c", "big")] {
+        assert!(matches!(captured.entry(name).kind, Kind::Symlink(_)));
+        let place = fs::canonicalize(test.at(place)).unwrap();
+        let detail = format!("a link to `{}`, which is not in the archive", place.display());
+        assert_eq!(captured.noted[name.as_bytes()], (NoteReason::Incomplete, detail));
+    }
+    assert_eq!(captured.noted.len(), 3);
+    let preview = test.preview().swap_remove(0);
+    let names: Vec<_> = preview.noted.iter().map(|noted| noted.path.to_string()).collect();
+    assert_eq!(names, ["agent/a/c", "state/b", "state/media"]);
+    // Who leaves a link out knows of it.
+    test.options.exclude = ["state/media", "state/b", "agent/a/c"].map(str::to_owned).to_vec();
+    assert!(test.capture().noted.is_empty());
+}
+
+#[test]
+fn links_behind_which_nothing_is_missed_are_quiet() {
+    let mut test = Test::new();
+    test.options.all = true;
+    test.write("outside/x", "x");
+    test.write(".openclaw/plugin-skills/a", "");
+    test.write(".openclaw/extensions/demo/node_modules/.bin/a", "");
+    test.write(".openclaw/workspace/a", "");
+    test.write("dotfiles/openclaw.json", "{ agents: { list: [{ id: 'a', agentDir: '~/agent' }] } }");
+    test.write("dotfiles/env", "");
+    test.write("agent/auth-profiles.json", "{}");
+    for (link, target) in [
+        ("dangling", "nowhere/a"),
+        ("loop", "loop"),
+        ("device", "/dev/null"),
+        ("shell", "/bin/sh"),
+        ("plugin-skills/out", "../../outside"),
+        ("extensions/demo/node_modules/.bin/out", "../../../../../outside/x"),
+        ("inside", "extensions/demo"),
+        ("to-workspace", "workspace/a"),
+        ("to-agent", "../agent/auth-profiles.json"),
+        ("workspace/out", "../../outside"),
+        ("openclaw.json", "../dotfiles/openclaw.json"),
+        (".env", "../dotfiles/env"),
+    ] {
+        symlink(target, test.state(link)).unwrap();
+    }
+    let captured = test.capture();
+    assert!(matches!(captured.entry("state/plugin-skills/out").kind, Kind::Symlink(_)));
+    assert!(captured.noted.is_empty(), "{:?}", captured.noted);
+}
+
+#[test]
 fn a_linked_state_directory_is_followed() {
     let test = Test::new();
     fs::rename(test.state(""), test.at("real")).unwrap();
