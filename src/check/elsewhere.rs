@@ -7,13 +7,13 @@ use std::path::Path;
 use crate::error::Result;
 use crate::openclaw::Installation;
 
-use super::Report;
 use super::databases::Databases;
 use super::finding::{Cases, Cause, number, quoted, shown};
 use super::homes::Homes;
 use super::shared::{self, Shared};
+use super::{Report, git};
 
-/// Looks for such paths in the configuration, the shared database and the files of variables.
+/// Looks for such paths in the configuration, the shared database, the files of variables and worktrees.
 pub(super) fn check(
     installation: &Installation,
     databases: &Databases,
@@ -43,6 +43,7 @@ pub(super) fn check(
     }
     settings(installation, &homes, &mut left);
     variables(installation, &homes, &mut left);
+    git::check(installation, &homes, &mut left, report);
     let moves = homes.moves();
     let from = moves.iter().map(|(old, _)| shown(old)).collect::<Vec<_>>().join(" and ");
     let whence = if from.is_empty() { "another home".to_owned() } else { from };

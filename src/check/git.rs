@@ -1,16 +1,18 @@
 //! Worktrees of git: each names its repository by an absolute path.
 //!
-//! What a repository says of its worktrees is left alone: one that is gone may be meant to be.
+//! What a repository says of its worktrees is left alone: one that is gone may be meant to be. A path that
+//! a move left behind is one of those that a restore rewrites.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::openclaw::Installation;
 
+use super::homes::Homes;
 use super::{Cases, Cause, Report, shown};
 
 /// Looks at the workspaces, the directories in them, and the worktrees of the state directory.
-pub(super) fn check(installation: &Installation, report: &mut Report<'_>) {
+pub(super) fn check(installation: &Installation, homes: &Homes, left: &mut Cases, report: &mut Report<'_>) {
     let mut places = Vec::new();
     for workspace in &installation.workspaces {
         places.push(workspace.path.clone());
@@ -25,9 +27,10 @@ pub(super) fn check(installation: &Installation, report: &mut Report<'_>) {
     let mut cases = Cases::default();
     for place in places {
         let link = place.join(".git");
-        if let Some(repository) = line(&link, "gitdir: ").map(|path| place.join(path))
-            && !repository.exists()
-        {
+        let Some(repository) = line(&link, "gitdir: ").map(|path| place.join(path)) else { continue };
+        if homes.is_left_behind(&repository) {
+            left.add(format!("worktree {}: {}", shown(&place), shown(&repository)), &link);
+        } else if !repository.exists() {
             let what = format!("{} leads to {}, which is not there", shown(&link), shown(&repository));
             cases.add(what, &link);
         }

@@ -59,6 +59,12 @@ impl Homes {
         former || (of_user && !path.exists())
     }
 
+    /// Whether a restore with these moves rewrites a path.
+    pub(super) fn is_left_behind(&self, path: &Path) -> bool {
+        path.to_str().is_some_and(|path| self.is_foreign(path))
+            && self.moves().iter().any(|(old, _)| path.starts_with(old))
+    }
+
     /// Old directories and what they are here, the longest first.
     pub(super) fn moves(&self) -> Vec<(PathBuf, PathBuf)> {
         let mut moves = Vec::new();

@@ -43,7 +43,6 @@ pub fn check(
     let databases = databases::check(installation, &scratch, &mut report)?;
     layout::check(installation, &databases, &mut report)?;
     elsewhere::check(installation, &databases, &mut report)?;
-    git::check(installation, &mut report);
     databases::releases(installation, &databases, environment, &mut report);
     surroundings::check(installation, environment, &mut report);
     files::check(installation, &mut report)?;

@@ -131,6 +131,23 @@ fn a_copied_home_is_one_finding_with_the_commands_that_put_it_right() {
 }
 
 #[test]
+fn worktrees_and_commands_of_cron_jobs_are_left_behind_too() {
+    let job = r#"{"argv":["/home/nobody-here/bin/a","/usr/bin/b"],"prompt":"/home/nobody-here/c"}"#;
+    let (test, kinds) = installed(Some(Path::new("/home/nobody-here/.openclaw")))
+        .change(&format!("ALTER TABLE cron_jobs ADD job_json TEXT; UPDATE cron_jobs SET job_json = '{job}'"))
+        .write("state/workspace/tree/.git", "gitdir: /home/nobody-here/x/.git/worktrees/tree\n")
+        .openclaw()
+        .kinds(3);
+    assert_eq!(kinds, ["another-home"]);
+    test.args(CHECK)
+        .stdout_has(
+            "\n  `cron_jobs.job_json` of the shared database: 2 paths, such as `/home/nobody-here/bin/a`\n",
+        )
+        .stdout_has("/workspace/tree`: `/home/nobody-here/x/.git/worktrees/tree`\n")
+        .ends_with(3);
+}
+
+#[test]
 fn a_home_that_still_exists_is_another_home_all_the_same() {
     let test = installed(None).write("former/.openclaw/workspace/MEMORY.md", "x");
     let workspace = test.path("former/.openclaw/workspace").display().to_string();
