@@ -2,6 +2,7 @@
 //! and what follows a restore.
 
 use std::fs;
+use std::os::unix::fs::chown;
 
 use serde_json::Value;
 
@@ -132,4 +133,27 @@ fn a_restore_in_place_looks_over_what_it_made() {
         .stdout_has("/workspace` of agent `main` does not exist\n")
         .stdout_has(&format!("next:\n  OPENCLAW_STATE_DIR={state} openclaw doctor\n"))
         .ends_with(3);
+}
+
+#[test]
+fn credentials_elsewhere_are_as_private_and_their_owner_s() {
+    let test = installed(None)
+        .write("oauth/test/creds.json", "{}")
+        .mode("oauth/test/creds.json", 0o644)
+        .mode("oauth/test", 0o755)
+        .mode("oauth", 0o700);
+    let place = test.path("oauth").display().to_string();
+    let state = test.path("state").display().to_string();
+    let look = |test: Test| {
+        let test = test.variable("OPENCLAW_STATE_DIR", &state).variable("OPENCLAW_OAUTH_DIR", &place);
+        test.args(["check"])
+    };
+    let test = look(test)
+        .stdout_has(&format!("fix: chmod 700 {place}/test\n"))
+        .stdout_has(&format!("fix: chmod 600 {place}/test/creds.json\n"))
+        .ends_with(3);
+    // Only root can give a file away.
+    if chown(test.path("oauth/test/creds.json"), Some(4711), None).is_ok() {
+        look(test).stdout_has(&format!("fix: chown -hR 0:0 {state} {place}\n")).ends_with(3);
+    }
 }

@@ -58,7 +58,8 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
         Cause::Owner { user, group } => {
             let state = &installation.state_dir;
             let outside = installation.workspaces.iter().map(|workspace| &workspace.path);
-            let outside = outside.chain(installation.agent_dirs.iter().map(|agent| &agent.path));
+            let agents = installation.agent_dirs.iter().map(|agent| &agent.path);
+            let outside = outside.chain(agents).chain(&installation.credentials);
             let roots: Vec<PathBuf> =
                 [state].into_iter().chain(outside.filter(|path| !path.starts_with(state))).cloned().collect();
             vec![each(&format!("chown -hR {user}:{group}"), &roots)]
