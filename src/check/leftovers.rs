@@ -1,7 +1,8 @@
 //! What processes that are gone, and earlier restores, left behind.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -27,15 +28,20 @@ pub(super) fn check(
 
     let (mut journals, mut stages, mut kept) = (Cases::default(), Cases::default(), Cases::default());
     let mut bytes = 0_u64;
+    let mut unknown = false;
     for path in directories(installation).iter().flat_map(|directory| entries(directory)) {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
         if name.starts_with(b".") && has(STAGE) {
             stages.add(format!("{} is left over from a restore that did not end", shown(&path)), &path);
         } else if has(KEPT) && name.ends_with(JOURNAL) {
-            if !is_done(&path) {
-                journals
-                    .add(format!("a restore was interrupted, as its journal {} tells", shown(&path)), &path);
+            match is_done(&path) {
+                Some(true) => {}
+                Some(false) => {
+                    let what = format!("a restore was interrupted, as its journal {} tells", shown(&path));
+                    journals.add(what, &path);
+                }
+                None => unknown = true,
             }
         } else if has(KEPT) || has(UNDONE) {
             bytes = bytes.saturating_add(size(&path, report)?);
@@ -43,7 +49,7 @@ pub(super) fn check(
         }
     }
     // What lies in a stage may be what was in its place, and is not to be removed then.
-    let stages = if journals.count > 0 { Cases::default() } else { stages };
+    let stages = if journals.count > 0 || unknown { Cases::default() } else { stages };
     report.add_all(Cause::Interrupted, journals, |count| format!("{count} restores were interrupted"));
     report.add_all(Cause::Stage, stages, |count| {
         format!("{count} directories are left over from restores that did not end")
@@ -55,9 +61,22 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether a journal has the line that tells of the end.
-fn is_done(journal: &Path) -> bool {
-    fs::read_to_string(journal).is_ok_and(|text| text.lines().any(|line| line.starts_with("{\"done\"")))
+/// Whether a journal tells of the end, and of no undoing after it; `None` where another user's
+/// restore wrote it.
+fn is_done(journal: &Path) -> Option<bool> {
+    // What is no file is no journal, and could be endless.
+    if !fs::symlink_metadata(journal).is_ok_and(|facts| facts.is_file()) {
+        return Some(true);
+    }
+    let file = File::open(journal).ok()?;
+    let mut done = false;
+    for line in BufReader::new(file).lines().map_while(Result::ok) {
+        done |= line.starts_with("{\"done\"");
+        if line.starts_with("\"taking_back\"") {
+            return Some(false);
+        }
+    }
+    Some(done)
 }
 
 /// Every directory in which a restore works.

@@ -78,6 +78,8 @@ pub(crate) enum Failure {
     NothingInterrupted { state_dir: PathBuf },
     /// A restore was interrupted too early to be finished.
     NotUnpacked { state_dir: PathBuf },
+    /// A restore is half taken back.
+    HalfUndone { state_dir: PathBuf },
     /// No restore to a state directory can be taken back.
     NothingToUndo { state_dir: PathBuf },
     /// OpenClaw's own checks are asked for, and there is no OpenClaw.
@@ -220,6 +222,9 @@ impl fmt::Display for Failure {
                 "the restore to `{}` was interrupted before anything was replaced: what it left is removed",
                 state_dir.display()
             ),
+            Self::HalfUndone { state_dir } => {
+                write!(f, "the restore to `{}` is half taken back", state_dir.display())
+            }
             Self::NothingToUndo { state_dir } => {
                 write!(f, "no restore to `{}` is there to be taken back", state_dir.display())
             }

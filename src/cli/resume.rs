@@ -23,6 +23,9 @@ pub(super) fn resume(place: &Place, run_doctor: bool, ui: &Ui) -> Result<Exit, F
     let Some(past) = interrupted.next() else {
         return Err(Failure::NothingInterrupted { state_dir });
     };
+    if past.is_taking_back() {
+        return Err(Failure::HalfUndone { state_dir });
+    }
     if !past.can_resume() {
         past.take_back()?;
         return Err(Failure::NotUnpacked { state_dir });

@@ -196,6 +196,7 @@ const STATE: &[Rule] = &[
     rule("state/worktrees",                                   Class::Regenerable, "checkouts that OpenClaw makes from their repository"),
     rule("state/{sandbox,sandboxes}",                         Class::Regenerable, "copies that OpenClaw makes for sandboxes"),
     rule("{state,agent,credentials}/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
+    rule("{state,agent,credentials}/**/{,*}.before-restore-*.journal*",    Class::Temporary, "the journal of a restore"),
     rule("{state,agent,credentials}/**/{,*}.before-undo-????????T??????Z*",    Class::Temporary, "a restored tree that was undone"),
     rule("{state,agent,credentials}/**/.*.ocbak-restore-*",               Class::Temporary, "left over from a restore"),
     rule("{state,agent,credentials}/**/ocbak-scratch-*",                  Class::Temporary, "copies that a backup works on"),
@@ -208,6 +209,7 @@ const STATE: &[Rule] = &[
 const WORKSPACE: &[Rule] = &[
     rule("workspace/*/**/node_modules",                       Class::Regenerable, "installed again by a package manager"),
     rule("workspace/*/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
+    rule("workspace/*/**/{,*}.before-restore-*.journal*",    Class::Temporary, "the journal of a restore"),
     rule("workspace/*/**/{,*}.before-undo-????????T??????Z*",    Class::Temporary, "a restored tree that was undone"),
     rule("workspace/*/**/ocbak-scratch-*",                    Class::Temporary, "copies that a backup works on"),
     rule("workspace/*/**/.*.ocbak-restore-*",                 Class::Temporary, "left over from a restore"),

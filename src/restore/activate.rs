@@ -28,16 +28,16 @@ pub(super) fn begin(layout: &Layout, stamp: &str, ground: &mut Moves<'_>) -> Res
         let name = if directory.path() == *place { None } else { Some(last(place)?) };
         let name = name.as_ref().map_or(&b""[..], ArchivePath::as_bytes);
         let name = Keep::new(directory.clone(), name, stamp).free_name(Journal::SUFFIX)?;
-        Journal::create(directory, &name, stamp, layout.owner)
+        Journal::create(directory, &name, place, stamp, layout.owner)
     })
 }
 
 /// Makes the stage of a tree.
-pub(super) fn prepare(tree: &Tree, ground: &mut Moves<'_>, journal: &Journal) -> Result<Stage> {
+pub(super) fn prepare(tree: &Tree, ground: &mut Moves<'_>, journal: &Rc<Journal>) -> Result<Stage> {
     beside_or_inside(&tree.target, tree.inside, ground, |parent| {
         let name = Stage::free_name(&parent, &tree.target)?;
         journal.note(&Record::Staged(Place::new(&parent, name.as_bytes())))?;
-        Stage::create(parent, name, &tree.target)
+        Stage::create(parent, name, &tree.target, Some(journal.clone()))
     })
 }
 

@@ -5,7 +5,7 @@
 //! content. Only a journal of this process' user is believed: it says what to rename.
 
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,14 +22,17 @@ use crate::path::ArchivePath;
 use super::layout::{Manner, Tree};
 use super::locate::{as_path, shown};
 use super::migrate::Owner;
-use super::stage::{Directory, Facts, Stage};
+use super::stage::{Directory, Facts, Stage, is_file};
 
 /// One line of a journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Record {
     /// The first line.
-    Started { version: u32, stamp: String, owner: Option<(u32, u32)> },
+    ///
+    /// The journal speaks for `place` alone, and only as the file `inode`: a copy of it, or one out
+    /// of an archive, speaks for nothing.
+    Started { version: u32, place: Bytes, inode: u64, stamp: String, owner: Option<(u32, u32)> },
     /// A directory was missing and is made.
     Made(Place),
     /// A stage is made.
@@ -38,8 +41,8 @@ pub(super) enum Record {
     Ready(Vec<StagedTree>),
     /// A name becomes another, which is free.
     Renamed { from: Place, to: Place },
-    /// Two names are given to each other's bearers; `inode` is that of the one that `new` names before.
-    Exchanged { new: Place, live: Place, inode: u64 },
+    /// Two names are given to each other's bearers, which were those inodes before.
+    Exchanged { new: Place, live: Place, new_inode: u64, live_inode: u64 },
     /// A directory with permission bits `before` gets others.
     Mode { directory: Bytes, before: u32 },
     /// The restore is being taken back, after a look at whether that can be done.
@@ -97,30 +100,63 @@ impl Journal {
     /// How the names of journals end.
     pub(super) const SUFFIX: &[u8] = b".journal";
 
-    /// Begins a journal in a directory.
+    /// How they end until they are locked and have their first line.
+    pub(super) const UNBORN: &[u8] = b".journal.new";
+
+    /// Begins a journal in a directory; it has its name once it is locked and its first line is written.
     pub(super) fn create(
         directory: Rc<Directory>,
         name: &ArchivePath,
+        place: &Path,
         stamp: &str,
         owner: Option<Owner>,
     ) -> Result<Self> {
-        let file = directory.create_file(name.as_bytes())?;
-        let name = name.as_bytes().to_vec();
-        let journal = Self { directory, name, file, stays: Cell::new(false) };
+        let first = [name.as_bytes(), &Self::UNBORN[Self::SUFFIX.len()..]].concat();
+        let file = directory.create_file(&first)?;
+        let mut journal = Self { directory, name: first, file, stays: Cell::new(false) };
         journal.lock()?;
-        let owner = owner.map(|Owner { user, group }| (user, group));
-        journal.note(&Record::Started { version: VERSION, stamp: stamp.to_owned(), owner })?;
+        let started = Record::Started {
+            version: VERSION,
+            place: Bytes::of(place),
+            inode: journal.metadata()?.ino(),
+            stamp: stamp.to_owned(),
+            owner: owner.map(|Owner { user, group }| (user, group)),
+        };
+        journal.note(&started)?;
+        journal.directory.rename(&journal.name, &journal.directory, name.as_bytes())?;
+        journal.name = name.as_bytes().to_vec();
         Ok(journal)
     }
 
-    /// Opens a journal of an earlier run, and reads it; `None` where it is not of this user.
-    pub(super) fn open(directory: Rc<Directory>, name: &[u8]) -> Result<Option<(Self, Vec<Record>)>> {
+    /// Removes what a process left that ended before its journal had its name.
+    pub(super) fn sweep(directory: &Rc<Directory>, name: &[u8]) {
+        let is_ours = |file: &File| file.metadata().is_ok_and(|facts| facts.uid() == geteuid().as_raw());
+        if directory.look(name).is_ok_and(|there| there.as_ref().is_some_and(is_file))
+            && let Ok(file) = directory.open_to_write(name)
+            && is_ours(&file)
+        {
+            let journal =
+                Self { directory: directory.clone(), name: name.to_vec(), file, stays: Cell::new(true) };
+            journal.stays.set(!journal.lock().unwrap_or(false));
+        }
+    }
+
+    /// Opens the journal of an earlier run for `place`, and reads it; `None` where it is none, or not
+    /// of this user.
+    pub(super) fn open(
+        directory: Rc<Directory>,
+        name: &[u8],
+        place: &Path,
+    ) -> Result<Option<(Self, Vec<Record>)>> {
+        if !directory.look(name)?.is_some_and(|there| is_file(&there)) {
+            return Ok(None);
+        }
         let file = match directory.open_to_write(name) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => return Ok(None),
             outcome => outcome?,
         };
         let journal = Self { directory, name: name.to_vec(), file, stays: Cell::new(true) };
-        let metadata = journal.file.metadata().map_err(|error| journal.error("look at", error))?;
+        let metadata = journal.metadata()?;
         let is_ours = metadata.is_file() && metadata.uid() == geteuid().as_raw() && metadata.nlink() == 1;
         if !is_ours || metadata.mode() & 0o022 != 0 {
             return Ok(None);
@@ -132,7 +168,11 @@ impl Journal {
             )));
         }
         let records = journal.read()?;
-        Ok(Some((journal, records)))
+        let speaks = matches!(
+            records.first(),
+            Some(Record::Started { place: of, inode, .. }) if of.path() == place && *inode == metadata.ino()
+        );
+        Ok(speaks.then_some((journal, records)))
     }
 
     /// Writes a record that may be lost when the power fails.
@@ -151,9 +191,18 @@ impl Journal {
         self.stays.set(true);
     }
 
+    /// Whether the file remains when the restore ends.
+    pub(super) fn stays(&self) -> bool {
+        self.stays.get()
+    }
+
     /// Removes the file when the restore ends.
     pub(super) fn discard(&self) {
         self.stays.set(false);
+    }
+
+    pub(super) fn name(&self) -> &[u8] {
+        &self.name
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -197,7 +246,11 @@ impl Journal {
             }
             length += line.len() as u64;
             let record = serde_json::from_slice(&line).map_err(|error| {
-                Error::malformed(format!("line {} of `{}`: {error}", records.len() + 1, shown(&self.path())))
+                let line = records.len() + 1;
+                Error::invalid(format!(
+                    "journal `{}` cannot be read: line {line}: {error}",
+                    shown(&self.path())
+                ))
             })?;
             records.push(record);
         }
@@ -209,10 +262,14 @@ impl Journal {
         match records.first() {
             None | Some(Record::Started { version: VERSION, .. }) => Ok(records),
             _ => Err(Error::invalid(format!(
-                "`{}` is no journal of a restore that this version knows",
+                "journal `{}` cannot be read: this version does not know its kind",
                 shown(&self.path())
             ))),
         }
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        self.file.metadata().map_err(|error| self.error("look at", error))
     }
 
     fn error(&self, action: &'static str, error: std::io::Error) -> Error {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::error::Result;
 use crate::path::ArchivePath;
 
+use super::journal::Journal;
 use super::moves::{Held, Moves};
 use super::stage::Directory;
 
@@ -28,6 +29,19 @@ impl Keep {
     /// Will be `<name>.before-undo-<stamp>` in `home`.
     pub(super) fn undone(home: Rc<Directory>, name: &[u8], stamp: &str) -> Self {
         Self { home, base: [short(name), b".before-undo-", stamp.as_bytes()].concat(), made: None }
+    }
+
+    /// Whether a path leads into what a restore kept.
+    pub(super) fn is_kept(path: &[u8]) -> bool {
+        path.windows(Self::INSIDE.len()).any(|part| part == Self::INSIDE)
+    }
+
+    /// Whether a name is one that a journal may have.
+    pub(super) fn is_journal(name: &[u8]) -> bool {
+        // Also where the file system takes the names for one.
+        let name = name.to_ascii_lowercase();
+        name.windows(Self::INSIDE.len()).any(|part| part == Self::INSIDE)
+            && name.windows(Journal::SUFFIX.len()).any(|part| part == Journal::SUFFIX)
     }
 
     /// How the names begin of what a restore keeps.

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Skipped, Source};
 use crate::path::ArchivePath;
 
-use super::locate::{as_path, joined};
+use super::keep::Keep;
+use super::locate::{as_path, joined, shown};
 use super::migrate::{Migration, Owner};
 use super::place::Places;
 use super::plan::PlannedRoot;
@@ -100,6 +101,12 @@ impl Layout {
             bytes.push(vec![0_u64; content.source.roots.len()]);
             for (number, entry) in content.entries.iter().enumerate() {
                 let root = root_of(content.source, &entry.path)?;
+                if entry.path.components().any(Keep::is_journal) {
+                    return Err(Error::invalid(format!(
+                        "`{}` has the name of a journal, which says what to rename",
+                        entry.path
+                    )));
+                }
                 if picks[payload].contains(number) {
                     counts[payload][root] += 1;
                     if let Node::File { size, .. } = entry.node {
@@ -117,6 +124,12 @@ impl Layout {
                     let mut target = trees[placed.tree].target.clone();
                     if let Some(prefix) = &placed.prefix {
                         target.push(as_path(prefix.as_bytes()));
+                    }
+                    if target.iter().any(|name| Keep::is_journal(name.as_encoded_bytes())) {
+                        return Err(Error::invalid(format!(
+                            "`{}` has the name of a journal, which says what to rename",
+                            shown(&target)
+                        )));
                     }
                     planned.push(PlannedRoot {
                         root: root.path.clone(),

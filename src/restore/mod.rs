@@ -110,11 +110,12 @@ fn run<'f>(
     observer: &dyn Observer,
     feeds: impl FnMut(usize) -> Result<Box<dyn Feed + 'f>>,
 ) -> Result<Restored> {
-    settle(layout)?;
     // Dropped in reverse: renames are taken back into the stages, the stages removed, then the
     // directories that were made for them, the journal, and those made for it.
     let mut foundation = Moves::new(observer, layout.owner, None);
     let journal = Rc::new(activate::begin(layout, stamp, &mut foundation)?);
+    // With a journal of its own: of two that begin at once, each sees the other's.
+    settle(layout, journal.name())?;
     let mut ground = Moves::new(observer, layout.owner, Some(journal.clone()));
     let mut stages = Vec::new();
     for tree in &layout.trees {
@@ -145,8 +146,8 @@ fn run<'f>(
 
 /// Removes what an interrupted run left of a directory that is to be made; refuses to replace
 /// an installation that is between two states.
-fn settle(layout: &Layout) -> Result<()> {
-    let earlier = match PastRestore::find(&layout.place) {
+fn settle(layout: &Layout, own: &[u8]) -> Result<()> {
+    let earlier = match PastRestore::find_beside(&layout.place, Some(own)) {
         // Others may extract into the same directory.
         Err(_) if !layout.lasting => return Ok(()),
         outcome => outcome?,

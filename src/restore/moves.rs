@@ -85,8 +85,9 @@ impl<'a> Moves<'a> {
             // told from what was moved.
             return Ok(Vec::new());
         }
-        let inode = new.look()?.map_or(0, |stat| stat.st_ino);
-        let exchanged = Record::Exchanged { new: new.written(), live: live.written(), inode };
+        let inode = |held: &Held| Ok(held.look()?.map_or(0, |stat| stat.st_ino));
+        let (new_inode, live_inode): (u64, u64) = (inode(new)?, inode(live)?);
+        let exchanged = Record::Exchanged { new: new.written(), live: live.written(), new_inode, live_inode };
         Ok(vec![exchanged, renamed(new, kept)])
     }
 
@@ -324,7 +325,7 @@ fn renamed(from: &Held, to: &Held) -> Record {
 /// them: with a foreign one it reads garbage, or worse, writes it.
 fn stale_side_files(staged: &Directory, live: &Directory, name: &[u8]) -> Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
-    for suffix in [&b"-wal"[..], b"-shm", b"-journal"] {
+    for suffix in SIDE_FILES {
         let side = [name, suffix].concat();
         // A side file that is staged itself replaces the live one in its own turn.
         if side.len() <= ArchivePath::MAX_COMPONENT
@@ -340,10 +341,13 @@ fn stale_side_files(staged: &Directory, live: &Directory, name: &[u8]) -> Result
     Ok(found)
 }
 
-fn is_database(file: Result<File>) -> bool {
+pub(super) fn is_database(file: Result<File>) -> bool {
     let mut start = [0; SQLITE.len()];
     // What cannot be opened is a link or a directory.
     file.is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && start == *SQLITE)
 }
 
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+
+/// What SQLite puts beside a database.
+pub(super) const SIDE_FILES: [&[u8]; 3] = [b"-wal", b"-shm", b"-journal"];

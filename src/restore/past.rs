@@ -15,7 +15,7 @@ use super::keep::Keep;
 use super::layout::Tree;
 use super::locate::{resolve, shown};
 use super::migrate::Owner;
-use super::moves::Moves;
+use super::moves::{Moves, SIDE_FILES, is_database};
 use super::stage::{Directory, Facts, Stage, is_directory};
 use super::{Restored, stamp};
 
@@ -58,6 +58,11 @@ impl PastRestore {
     ///
     /// A journal says what to rename; one that another user could have written is passed over.
     pub fn find(place: &Path) -> Result<Vec<Self>> {
+        Self::find_beside(place, None)
+    }
+
+    /// As [`PastRestore::find`], without the restore that writes the journal of this name.
+    pub(super) fn find_beside(place: &Path, own: Option<&[u8]>) -> Result<Vec<Self>> {
         let place = resolve(place)?;
         let name = place.file_name().unwrap_or_default().as_encoded_bytes();
         let mut found = Vec::new();
@@ -69,8 +74,12 @@ impl PastRestore {
             let start = Keep::base(name, "");
             // One that cannot be listed is none that a journal was put into.
             for name in directory.names().unwrap_or_default() {
-                if name.starts_with(&start) && name.ends_with(Journal::SUFFIX) {
-                    let Some((journal, records)) = Journal::open(directory.clone(), &name)? else {
+                if name.starts_with(&start) && name.ends_with(Journal::UNBORN) {
+                    Journal::sweep(&directory, &name);
+                }
+                let is_other = own.is_none_or(|own| own != name);
+                if name.starts_with(&start) && name.ends_with(Journal::SUFFIX) && is_other {
+                    let Some((journal, records)) = Journal::open(directory.clone(), &name, &place)? else {
                         continue;
                     };
                     // Of two in one second the later has the longer name.
@@ -90,10 +99,16 @@ impl PastRestore {
         &self.stamp
     }
 
-    /// Whether the restore was interrupted before everything was in its place.
+    /// Whether the restore was interrupted before everything was in its place, or its taking back was.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        self.done.is_none()
+        self.done.is_none() || self.taking_back
+    }
+
+    /// Whether it was begun to take the restore back.
+    #[must_use]
+    pub fn is_taking_back(&self) -> bool {
+        self.taking_back
     }
 
     /// Whether an interrupted restore can be finished: everything is unpacked and checked.
@@ -117,10 +132,13 @@ impl PastRestore {
 
     /// Forgets a finished restore of which nothing is kept any more; returns the others.
     pub(super) fn remembered(self) -> Option<Self> {
-        if self.done.is_some()
-            && !self.taking_back
-            && self.kept().iter().all(|path| path.symlink_metadata().is_err())
-        {
+        // A drive that is not there keeps what is on it.
+        let is_gone = |path: &PathBuf| {
+            let there = path.symlink_metadata();
+            there.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+                && path.parent().is_some_and(Path::is_dir)
+        };
+        if self.done.is_some() && !self.taking_back && self.kept().iter().all(is_gone) {
             self.journal.discard();
             return None;
         }
@@ -142,7 +160,9 @@ impl PastRestore {
         let mut stages = Vec::new();
         let mut roots = Vec::new();
         for staged in &trees {
-            stages.push(staged.open()?);
+            let mut stage = staged.open()?;
+            stage.journal = Some(self.journal.clone());
+            stages.push(stage);
             roots.push(
                 staged.root.map(|(mode, seconds, nanoseconds)| Facts {
                     mode,
@@ -233,11 +253,6 @@ impl PastRestore {
                 what: format!("what the restore replaced is not in `{}` any more", shown(gone)),
             });
         }
-        for step in &self.steps {
-            if let Record::Exchanged { new, live, inode } = step {
-                is_exchanged(new, live, *inode)?;
-            }
-        }
         Ok(())
     }
 
@@ -305,13 +320,9 @@ impl StagedTree {
 fn reverse(step: &Record) -> Result<Option<String>> {
     match step {
         Record::Renamed { from, to } => reverse_rename(from, to),
-        Record::Exchanged { new, live, inode } => {
-            if is_exchanged(new, live, *inode)? {
-                let gone = || Error::NotFound { what: format!("`{}` is gone", shown(&new.path())) };
-                let (old, place) = (new.open()?.ok_or_else(gone)?, live.open()?.ok_or_else(gone)?);
-                if !place.exchange(live.last(), &old, new.last())? {
-                    return Err(Error::invalid(format!("`{}` cannot be exchanged", shown(&live.path()))));
-                }
+        Record::Exchanged { new, live, new_inode, live_inode } => {
+            if is_exchanged(new, live, *new_inode, *live_inode)? {
+                reverse_exchange(new, live)?;
             }
             Ok(None)
         }
@@ -349,6 +360,10 @@ fn reverse_rename(from: &Place, to: &Place) -> Result<Option<String>> {
         (None, Some(_)) => {
             // Looked up a moment ago.
             let Some(place) = to.open()? else { return Ok(None) };
+            // What is kept is no longer in use, and stays with what it belongs to.
+            if !Keep::is_kept(to.path().as_os_str().as_encoded_bytes()) {
+                put_side_files_away(to, from)?;
+            }
             place.rename(to.last(), &from.open_or_make()?, from.last())?;
             Ok(None)
         }
@@ -363,15 +378,54 @@ fn is_empty(place: &Place) -> Result<bool> {
     directory.map_or(Ok(false), |directory| Ok(directory.names()?.is_empty()))
 }
 
-/// Tells whether an exchange of names was done.
-fn is_exchanged(new: &Place, live: &Place, inode: u64) -> Result<bool> {
-    let inodes = [live, new].map(|place| Ok(place.look()?.map(|stat| stat.st_ino)));
-    let [at_live, at_new]: [Result<Option<u64>>; 2] = inodes;
-    if at_live? == Some(inode) {
-        Ok(true)
-    } else if at_new? == Some(inode) {
+/// Puts what `new` names, which was at `live` once, in its place again; what is there goes to `new`.
+fn reverse_exchange(new: &Place, live: &Place) -> Result<()> {
+    let gone = |place: &Place| Error::NotFound { what: format!("`{}` is gone", shown(&place.path())) };
+    let old = new.open()?.ok_or_else(|| gone(new))?;
+    let place = live.open_or_make()?;
+    if place.look(live.last())?.is_none() {
+        return old.rename(new.last(), &place, live.last());
+    }
+    put_side_files_away(live, new)?;
+    if place.exchange(live.last(), &old, new.last())? {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("`{}` cannot be exchanged", shown(&live.path()))))
+}
+
+/// Moves the side files of a database that came since it was restored along with it: the one that
+/// returns has its own.
+fn put_side_files_away(live: &Place, new: &Place) -> Result<()> {
+    let Some(place) = live.open()? else { return Ok(()) };
+    if !is_database(place.open_file(live.last())) {
+        return Ok(());
+    }
+    let aside = new.open_or_make()?;
+    for suffix in SIDE_FILES {
+        let side = [live.last(), suffix].concat();
+        if side.len() <= ArchivePath::MAX_COMPONENT
+            && place.look(&side)?.is_some()
+            && aside.look(&side)?.is_none()
+        {
+            place.rename(&side, &aside, &side)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether an exchange of names was done, and not reversed.
+fn is_exchanged(new: &Place, live: &Place, new_inode: u64, live_inode: u64) -> Result<bool> {
+    let at_new = new.look()?.map(|stat| stat.st_ino);
+    let at_live = live.look()?.map(|stat| stat.st_ino);
+    if at_live == Some(live_inode) || at_new == Some(new_inode) {
         Ok(false)
+    } else if at_new == Some(live_inode) || at_live == Some(new_inode) {
+        Ok(true)
     } else {
-        Err(Error::invalid(format!("`{}` is not what the restore put there", shown(&live.path()))))
+        Err(Error::invalid(format!(
+            "neither `{}` nor `{}` is what it was",
+            shown(&live.path()),
+            shown(&new.path())
+        )))
     }
 }

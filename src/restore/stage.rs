@@ -23,10 +23,11 @@ use crate::format::entry::{Mtime, Xattr};
 use crate::path::{ArchivePath, sanitize};
 
 use super::feed::Feed;
+use super::journal::Journal;
 use super::names::Folding;
 
 pub(super) use content::Copier;
-pub(super) use directory::{Directory, is_directory, is_same};
+pub(super) use directory::{Directory, is_directory, is_file, is_same};
 
 use content::Failure;
 use directory::{modified, raw_mode, shown};
@@ -44,6 +45,9 @@ pub(super) struct Stage {
     /// The one used last where that is deeper than may be held open.
     deep: Option<(ArchivePath, Directory)>,
     notes: Vec<String>,
+    /// Stays while stages are there where something could not be taken back: then what is
+    /// here may be the user's own.
+    pub(super) journal: Option<Rc<Journal>>,
 }
 
 /// What a file or a further name of it looks like from outside.
@@ -80,15 +84,23 @@ impl Stage {
     }
 
     /// Makes an empty stage in `parent`.
-    pub(super) fn create(parent: Rc<Directory>, name: ArchivePath, target: &Path) -> Result<Self> {
+    pub(super) fn create(
+        parent: Rc<Directory>,
+        name: ArchivePath,
+        target: &Path,
+        journal: Option<Rc<Journal>>,
+    ) -> Result<Self> {
         parent.make(name.as_bytes())?;
-        Self::open(parent, name, target)
+        let mut stage = Self::open(parent, name, target)?;
+        stage.journal = journal;
+        Ok(stage)
     }
 
     /// Opens the stage of an earlier run.
     pub(super) fn open(parent: Rc<Directory>, name: ArchivePath, target: &Path) -> Result<Self> {
         let root = parent.enter(name.as_bytes())?.called(target.to_owned());
-        Ok(Self { parent, name, root: Rc::new(root), open: Vec::new(), deep: None, notes: Vec::new() })
+        let (open, notes) = (Vec::new(), Vec::new());
+        Ok(Self { parent, name, root: Rc::new(root), open, deep: None, notes, journal: None })
     }
 
     /// Makes a directory, and those above it.
@@ -274,6 +286,9 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.rest();
+        if self.journal.as_ref().is_some_and(|journal| journal.stays()) {
+            return;
+        }
         // There is nobody left to tell of a failure: the error that led here is the one to see.
         let _ = self.remove();
     }

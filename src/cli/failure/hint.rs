@@ -60,11 +60,12 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
             "name another installation with `--state-dir DIR`, `--profile NAME` or `--home DIR`, or restore \
              an archive: `ocbak restore FILE`"
         }
+        Failure::HalfUndone { .. } => "`ocbak undo` goes on with that",
         Failure::NotUnpacked { .. } => "restore the archive again: `ocbak restore FILE`",
         Failure::NothingToUndo { .. } => {
             "a restore that replaced something leaves `NAME.before-restore-TIME` and a journal of the same \
-             name; where another installation is meant, name it with `--state-dir DIR`, `--profile NAME` or \
-             `--home DIR`"
+             name; only who made it, root for instance, takes it back; where another installation is meant, name \
+             it with `--state-dir DIR`, `--profile NAME` or `--home DIR`"
         }
         Failure::NoOpenClaw => "put it into PATH, or leave out `--run-doctor`",
         Failure::NoDirectory { .. } => "create it first, or name another one",
@@ -136,6 +137,10 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         }
         Error::NotFound { what } if what.contains("nothing matches") => {
             "patterns match whole names such as `state/openclaw.json`; `ocbak list` shows them all"
+        }
+        Error::Invalid { what } if what.starts_with("journal `") || what.starts_with("neither `") => {
+            "what a restore replaced lies in `NAME.before-restore-TIME`, or in `.NAME.ocbak-restore-…` where it \
+             was interrupted: put it where it belongs, then remove the journal"
         }
         Error::Invalid { what } if what.contains("cannot be rewritten") => {
             "nothing was changed; `--no-remap` restores without rewriting paths"

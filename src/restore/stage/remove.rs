@@ -1,6 +1,7 @@
 //! Takes a tree down again, following no link.
 
 use rustix::fs::{AtFlags, Mode, chmodat};
+use rustix::process::geteuid;
 
 use crate::error::Result;
 
@@ -49,8 +50,11 @@ fn enter(root: &Directory, name: &[u8]) -> Result<Directory> {
     match root.enter(name) {
         Ok(child) if child.set_mode(Mode::RWXU).is_ok() => Ok(child),
         first => {
-            // Follows a link put here meanwhile, but only into what its maker, being the
-            // same user, may change anyway: a privileged restore is never kept out.
+            // Follows a link put here meanwhile, but only into what its maker, being the same user, may
+            // change anyway. No mode keeps root out: what does was put here to lead it astray.
+            if geteuid().is_root() {
+                return first;
+            }
             if chmodat(&root.fd, name, Mode::RWXU, AtFlags::empty()).is_err() {
                 return first;
             }

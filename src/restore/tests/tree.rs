@@ -317,7 +317,7 @@ fn the_file_system_is_asked_for_its_folding() {
     let (_scratch, base) = scratch();
     let directory = crate::restore::stage::Directory::open(&base).unwrap();
     let stage =
-        crate::restore::stage::Stage::create(directory.into(), path("stage"), &base.join("x")).unwrap();
+        crate::restore::stage::Stage::create(directory.into(), path("stage"), &base.join("x"), None).unwrap();
     if cfg!(target_os = "linux") {
         assert_eq!(stage.folding().unwrap(), Folding::default());
     }
