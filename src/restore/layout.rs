@@ -101,13 +101,13 @@ impl Layout {
             bytes.push(vec![0_u64; content.source.roots.len()]);
             for (number, entry) in content.entries.iter().enumerate() {
                 let root = root_of(content.source, &entry.path)?;
-                if entry.path.components().any(Keep::is_journal) {
-                    return Err(Error::invalid(format!(
-                        "`{}` has the name of a journal, which says what to rename",
-                        entry.path
-                    )));
-                }
                 if picks[payload].contains(number) {
+                    if entry.path.components().any(Keep::is_journal) {
+                        return Err(Error::invalid(format!(
+                            "`{}` has the name of a journal, which says what to rename",
+                            entry.path
+                        )));
+                    }
                     counts[payload][root] += 1;
                     if let Node::File { size, .. } = entry.node {
                         bytes[payload][root] = bytes[payload][root].saturating_add(size);

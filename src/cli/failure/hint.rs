@@ -17,6 +17,10 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         Failure::Locating(error) if error.kind() == ErrorKind::Invalid => {
             "1 to 64 letters, digits, `-` and `_`, beginning with a letter or a digit"
         }
+        Failure::Targeting(error) if error.to_string().contains("name of a journal") => {
+            "no backup holds such a file, unless it was made to deceive: ask where the archive comes from; \
+             `--path GLOB` restores the rest of it"
+        }
         Failure::Targeting(error) if error.kind() == ErrorKind::Invalid => {
             "a new or empty directory takes any archive: `--to DIR`"
         }

@@ -26,6 +26,7 @@ fn an_archive_cannot_bring_a_journal() {
         assert_eq!(extract_to(&payloads[0], &[name], &directory).unwrap_err().kind(), ErrorKind::Invalid);
         fs::remove_dir(directory).unwrap();
         assert_eq!(list(&home), before, "{name}");
+        Job::new(&payloads).glob("state/openclaw.json").in_place(&home).unwrap();
     }
 }
 
