@@ -16,6 +16,7 @@ mod names;
 mod past;
 mod place;
 mod plan;
+mod reverse;
 mod select;
 mod stage;
 
