@@ -6,6 +6,7 @@
 //! * [`Sealed`] is an archive without its key: facts, digests, nothing authenticated.
 //! * [`Archive`] exists only after its manifest was proven with the key: [`Archive::index`] lists a payload,
 //!   [`Archive::read`] gets one file by seeking, [`Archive::stream`] all of them in order, [`Archive::verify`] checks everything.
+//! * [`Archive::change_passphrase`] gives it another passphrase in place.
 //! * [`Plan`] and [`restore()`] put things back.
 //!
 //! ```no_run
@@ -46,7 +47,7 @@ pub mod promise {
 
 pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
-    Summary, VerifyReport,
+    SlotChange, Summary, VerifyReport,
 };
 pub use capture::{CaptureOptions, Preview, capture, preview};
 pub use check::{Cause, Finding, check};

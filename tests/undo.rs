@@ -12,6 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use support::cli::{Run, ocbak};
+use support::random::Random;
 use support::scene::{Scene, names};
 
 /// A scene whose home went on after the backup, and what it and the backup look like.
@@ -181,7 +182,7 @@ fn killed_at_fifty_moments_every_root_is_wholly_old_or_wholly_new() {
     moved.restore().code(LOOKED_OVER);
     let length = start.elapsed();
     moved.at_home(&["undo", "--yes", "--quiet"]).success();
-    let mut random = Random(0x2026_1122);
+    let mut random = Random::new(0x2026_1122);
     let (mut resumed, mut undone, mut between) = (0, 0, 0);
     for round in 0..50 {
         for name in beside(&moved.scene) {
@@ -227,17 +228,6 @@ fn wait_until_ready(scene: &Scene, child: &mut Child) {
         if text.is_some_and(|text| text.contains("\"ready\"")) {
             return;
         }
-    }
-}
-
-/// A generator whose seed stands in the test (Knuth's MMIX constants).
-struct Random(u64);
-
-impl Random {
-    /// At least 0, less than 1.
-    fn fraction(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        f64::from(u32::try_from(self.0 >> 32).unwrap()) / f64::from(u32::MAX)
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn read(source: &dyn ReadAt, length: u64) -> Result<Found> {
     Ok(found)
 }
 
-fn read_up_to(source: &dyn ReadAt, offset: u64, length: usize) -> Result<Vec<u8>> {
+pub(super) fn read_up_to(source: &dyn ReadAt, offset: u64, length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     let mut filled = 0;
     while filled < length {

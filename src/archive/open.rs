@@ -24,10 +24,11 @@ use crate::payload::stream::PayloadStream;
 /// An archive that was unlocked and whose manifest is authentic.
 pub struct Archive {
     pub(super) source: Arc<dyn ReadAt>,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     pub(super) layout: Layout,
-    identity: Arc<ArchiveIdentity>,
-    opened_by: SlotKind,
+    pub(super) identity: Arc<ArchiveIdentity>,
+    /// The slot that opened it.
+    pub(super) slot: (SlotKind, Vec<u8>),
     damage: Vec<Damage>,
 }
 
@@ -51,10 +52,10 @@ impl Archive {
         manifest: Manifest,
         layout: Layout,
         identity: ArchiveIdentity,
-        opened_by: SlotKind,
+        slot: (SlotKind, Vec<u8>),
         damage: Vec<Damage>,
     ) -> Self {
-        Self { source, manifest, layout, identity: Arc::new(identity), opened_by, damage }
+        Self { source, manifest, layout, identity: Arc::new(identity), slot, damage }
     }
 
     /// Returns the manifest.
@@ -66,7 +67,7 @@ impl Archive {
     /// Returns the kind of the slot that opened the archive.
     #[must_use]
     pub fn opened_by(&self) -> SlotKind {
-        self.opened_by
+        self.slot.0
     }
 
     /// Returns what is wrong with the header regions, the length of the file and the bytes between the members,

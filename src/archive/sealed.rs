@@ -143,7 +143,8 @@ impl Sealed {
                             if self.length >= layout.length {
                                 damage.extend(skeleton(&self.source, &layout)?);
                             }
-                            return Ok(Archive::new(self.source, manifest, layout, identity, *kind, damage));
+                            let slot = (*kind, bytes.clone());
+                            return Ok(Archive::new(self.source, manifest, layout, identity, slot, damage));
                         }
                         Err(error) => manifest_problem = Some(error),
                     }

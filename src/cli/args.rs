@@ -8,7 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
 
-use super::{check, create, extract, info, list, locate, restore, undo, verify};
+use super::{check, create, extract, info, list, locate, passwd, restore, undo, verify};
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
 #[derive(Debug, Parser)]
@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Restore(restore::Args),
     Undo(undo::Args),
     Extract(extract::Args),
+    Passwd(passwd::Args),
     Where(locate::Args),
     Check(check::Args),
 }

@@ -35,6 +35,17 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What a passphrase is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// To open an archive.
+    Open,
+    /// To make an archive.
+    Create,
+    /// To take the place of another one.
+    New,
+}
+
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -53,7 +64,7 @@ pub(crate) enum Failure {
     /// Two options that exclude each other.
     Conflict { first: &'static str, second: &'static str },
     /// A passphrase is needed, none is given, and nobody is there to ask.
-    NobodyToAsk { creating: bool },
+    NobodyToAsk(Wanted),
     /// A question is to be asked, and nobody is there to ask.
     NotConfirmed,
     /// The question was answered with no.
@@ -146,7 +157,7 @@ impl Failure {
             },
             Self::Argument(_)
             | Self::Conflict { .. }
-            | Self::NobodyToAsk { .. }
+            | Self::NobodyToAsk(_)
             | Self::NotConfirmed
             | Self::ArchiveToTerminal
             | Self::BadGlob(_)
@@ -185,7 +196,7 @@ impl fmt::Display for Failure {
             Self::Conflict { first, second } => {
                 write!(f, "{first} and {second} exclude each other")
             }
-            Self::NobodyToAsk { .. } => {
+            Self::NobodyToAsk(_) => {
                 f.write_str("no passphrase is given and there is no terminal to ask for one")
             }
             Self::NotConfirmed => {

@@ -10,6 +10,7 @@ use ocbak::{Sealed, SlotKind, sanitize};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::ui::{self, Output, Ui, size};
+use super::unlock::slot_word;
 
 /// Show what an archive says about itself; needs no key.
 ///
@@ -27,13 +28,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         ui.warn(format_args!("`{}`: {}", args.file.display(), damage.what));
     }
     let manifest = sealed.manifest();
-    let slots: Vec<&str> = [
-        (sealed.has_slot(SlotKind::Passphrase), "passphrase"),
-        (sealed.has_slot(SlotKind::Recipients), "recipients"),
-    ]
-    .into_iter()
-    .filter_map(|(there, name)| there.then_some(name))
-    .collect();
+    let kinds = [SlotKind::Passphrase, SlotKind::Recipients].into_iter();
+    let slots: Vec<&str> = kinds.filter(|kind| sealed.has_slot(*kind)).map(slot_word).collect();
     if ui.json {
         let mut document = json::manifest(manifest);
         document["version"] = 1.into();

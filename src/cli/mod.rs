@@ -17,6 +17,7 @@ mod name;
 mod nearest;
 mod outlook;
 mod passphrase;
+mod passwd;
 mod process;
 mod prompt;
 mod restore;
@@ -68,6 +69,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(&args, ui),
         Command::Restore(args) => restore::run(&args, ui),
         Command::Undo(args) => undo::run(&args, ui),
+        Command::Passwd(args) => passwd::run(&args, ui),
         Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),

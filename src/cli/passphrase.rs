@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use ocbak::{Passphrase, sanitize};
 
-use super::failure::Failure;
+use super::failure::{Failure, Wanted};
 use super::prompt::Terminal;
 use super::ui::Ui;
 
@@ -29,47 +29,102 @@ pub(crate) struct PassphraseArgs {
 impl PassphraseArgs {
     /// Reads the passphrase from the one place given; none is no error here.
     pub(crate) fn read(&self, ui: &Ui) -> Result<Option<Secret>, Failure> {
-        let variable = std::env::var_os(VARIABLE);
+        Places {
+            file: self.passphrase_file.as_deref(),
+            file_option: "`--passphrase-file`",
+            fd: self.passphrase_fd,
+            fd_option: "`--passphrase-fd`",
+            variable: "OCBAK_PASSPHRASE",
+            variable_named: "the variable `OCBAK_PASSPHRASE`",
+        }
+        .read(ui)
+    }
+
+    /// Tells whether standard input gives it.
+    pub(crate) fn takes_stdin(&self) -> bool {
+        takes_stdin(self.passphrase_file.as_deref(), self.passphrase_fd)
+    }
+}
+
+/// Where the new passphrase of an archive comes from, if not from the prompt.
+#[derive(Debug, Group)]
+pub(crate) struct NewPassphraseArgs {
+    /// Take the new passphrase from the first line of this file, without its newline; `-` is
+    /// standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+    new_passphrase_file: Option<PathBuf>,
+    /// Take the new passphrase from the first line of this open file descriptor.
+    #[arg(long, value_name = "N", conflicts_with_all = ["new_passphrase_file", "remove"])]
+    new_passphrase_fd: Option<u16>,
+}
+
+impl NewPassphraseArgs {
+    /// As [`PassphraseArgs::read`].
+    pub(crate) fn read(&self, ui: &Ui) -> Result<Option<Secret>, Failure> {
+        Places {
+            file: self.new_passphrase_file.as_deref(),
+            file_option: "`--new-passphrase-file`",
+            fd: self.new_passphrase_fd,
+            fd_option: "`--new-passphrase-fd`",
+            variable: "OCBAK_NEW_PASSPHRASE",
+            variable_named: "the variable `OCBAK_NEW_PASSPHRASE`",
+        }
+        .read(ui)
+    }
+
+    /// As [`PassphraseArgs::takes_stdin`].
+    pub(crate) fn takes_stdin(&self) -> bool {
+        takes_stdin(self.new_passphrase_file.as_deref(), self.new_passphrase_fd)
+    }
+}
+
+fn takes_stdin(file: Option<&Path>, fd: Option<u16>) -> bool {
+    file.is_some_and(|file| file.as_os_str() == "-") || fd == Some(0)
+}
+
+/// The places that may give one passphrase, and what messages call them.
+struct Places<'a> {
+    file: Option<&'a Path>,
+    file_option: &'static str,
+    fd: Option<u16>,
+    fd_option: &'static str,
+    variable: &'static str,
+    variable_named: &'static str,
+}
+
+impl Places<'_> {
+    fn read(&self, ui: &Ui) -> Result<Option<Secret>, Failure> {
+        let variable = std::env::var_os(self.variable);
         if variable.is_some() {
-            for (given, option) in [
-                (self.passphrase_file.is_some(), "`--passphrase-file`"),
-                (self.passphrase_fd.is_some(), "`--passphrase-fd`"),
-            ] {
+            for (given, first) in
+                [(self.file.is_some(), self.file_option), (self.fd.is_some(), self.fd_option)]
+            {
                 if given {
-                    return Err(Failure::Conflict {
-                        first: option,
-                        second: "the variable `OCBAK_PASSPHRASE`",
-                    });
+                    return Err(Failure::Conflict { first, second: self.variable_named });
                 }
             }
         }
         let (place, text) = if let Some(value) = variable {
-            let place = format!("the variable `{VARIABLE}`");
+            let place = self.variable_named.to_owned();
             let bytes = Zeroizing::new(value.into_encoded_bytes());
             let text = first_line(&mut bytes.as_slice(), &place)?;
             (place, text)
-        } else if let Some(number) = self.passphrase_fd {
-            let place = format!("file descriptor {number}");
-            let text = if number == 0 {
-                first_line(&mut io::stdin().lock(), &place)?
-            } else {
-                // A descriptor number cannot be taken over without `unsafe`; opening it anew can.
-                let path = PathBuf::from(format!("/dev/fd/{number}"));
-                first_line(&mut open(&path)?, &place)?
-            };
+        } else if takes_stdin(self.file, self.fd) {
+            let place = "standard input".to_owned();
+            let text = first_line(&mut io::stdin().lock(), &place)?;
             (place, text)
-        } else if let Some(path) = &self.passphrase_file {
-            if path.as_os_str() == "-" {
-                let place = "standard input".to_owned();
-                let text = first_line(&mut io::stdin().lock(), &place)?;
-                (place, text)
-            } else {
-                let place = format!("`{}`", path.display());
-                let mut file = open(path)?;
-                warn_if_shared(&file, path, ui);
-                let text = first_line(&mut file, &place)?;
-                (place, text)
-            }
+        } else if let Some(number) = self.fd {
+            // A descriptor number cannot be taken over without `unsafe`; opening it anew can.
+            let path = PathBuf::from(format!("/dev/fd/{number}"));
+            let place = format!("file descriptor {number}");
+            let text = first_line(&mut open(&path)?, &place)?;
+            (place, text)
+        } else if let Some(path) = self.file {
+            let place = format!("`{}`", path.display());
+            let mut file = open(path)?;
+            warn_if_shared(&file, path, ui);
+            let text = first_line(&mut file, &place)?;
+            (place, text)
         } else {
             return Ok(None);
         };
@@ -109,17 +164,17 @@ impl Secret {
 
 /// Asks for the passphrase of an archive that exists.
 pub(crate) fn ask(file: &Path, ui: &Ui) -> Result<Passphrase, Failure> {
-    let terminal = Terminal::open(ui).ok_or(Failure::NobodyToAsk { creating: false })?;
+    let terminal = Terminal::open(ui).ok_or(Failure::NobodyToAsk(Wanted::Open))?;
     let name = sanitize(file.as_os_str().as_encoded_bytes());
     let secret =
         Secret { text: terminal.secret(&format!("Passphrase of `{name}`: "))?, place: PROMPT.to_owned() };
     secret.not_empty().map(Secret::passphrase)
 }
 
-/// Asks for the passphrase of a new archive, or makes one.
-pub(crate) fn ask_new(ui: &Ui) -> Result<Passphrase, Failure> {
-    let terminal = Terminal::open(ui).ok_or(Failure::NobodyToAsk { creating: true })?;
-    let text = terminal.secret("Passphrase for the new archive (leave empty to have one made): ")?;
+/// Asks for a new passphrase of `what`, or makes one; `nobody` is what it means that nobody can be asked.
+pub(crate) fn ask_new(what: &str, nobody: Failure, ui: &Ui) -> Result<Passphrase, Failure> {
+    let terminal = Terminal::open(ui).ok_or(nobody)?;
+    let text = terminal.secret(&format!("{what} (leave empty to have one made): "))?;
     if text.is_empty() {
         let words = generate()?;
         let shown = Zeroizing::new(format!(
@@ -211,7 +266,6 @@ pub(crate) fn warn_if_shared(file: &File, path: &Path, ui: &Ui) {
     }
 }
 
-const VARIABLE: &str = "OCBAK_PASSPHRASE";
 const PROMPT: &str = "the prompt";
 const WORDS: usize = 10;
 /// Fewest characters of a new passphrase.

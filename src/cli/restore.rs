@@ -18,7 +18,7 @@ use super::json;
 use super::prompt::Terminal;
 use super::resume::resume;
 use super::ui::{self, Output, Ui, count, size};
-use super::unlock::{UnlockArgs, slot, unlock};
+use super::unlock::{UnlockArgs, slot, slot_word, unlock};
 
 /// Put back what an archive holds, in place or into another directory.
 ///
@@ -99,10 +99,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let mut document = json!({
         "file": json::path(file),
         "dry_run": args.dry_run,
-        "slot": match archive.opened_by() {
-            SlotKind::Passphrase => "passphrase",
-            SlotKind::Recipients => "recipients",
-        },
+        "slot": slot_word(archive.opened_by()),
         "roots": plan.roots().iter().map(root).collect::<Vec<_>>(),
         "rewrites": adapt::planned(&plan),
         "owner": adaptation.owner.map(|owner| json!({ "user": owner.user, "group": owner.group })),

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use ocbak::{Archive, ArchiveBuilder, Identity, Keys, Recipient, Sealed, SlotKind};
 
-use super::failure::Failure;
+use super::failure::{Failure, Wanted};
 use super::passphrase::{PassphraseArgs, ask, ask_new, open, warn_if_shared};
 use super::ui::Ui;
 
@@ -82,6 +82,21 @@ pub(crate) fn unlock(args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive,
     Ok(archive)
 }
 
+impl UnlockArgs {
+    /// Tells whether standard input gives the passphrase.
+    pub(crate) fn takes_stdin(&self) -> bool {
+        self.passphrase.takes_stdin()
+    }
+}
+
+/// A kind of slot as a word of `--json`.
+pub(crate) fn slot_word(kind: SlotKind) -> &'static str {
+    match kind {
+        SlotKind::Passphrase => "passphrase",
+        SlotKind::Recipients => "recipients",
+    }
+}
+
 /// Names a kind of slot.
 pub(crate) fn slot(kind: SlotKind) -> &'static str {
     match kind {
@@ -102,7 +117,9 @@ pub(crate) fn seal(args: &SealArgs, builder: ArchiveBuilder, ui: &Ui) -> Result<
     }
     let given = match args.passphrase.read(ui)? {
         Some(secret) => Some(secret.long_enough()?.passphrase()),
-        None if args.ask || recipients.is_empty() => Some(ask_new(ui)?),
+        None if args.ask || recipients.is_empty() => {
+            Some(ask_new("Passphrase for the new archive", Failure::NobodyToAsk(Wanted::Create), ui)?)
+        }
         None => None,
     };
     let builder = builder.recipients(recipients);

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::{Archive, Damage, Noted, Sealed, Skipped, SlotKind, sanitize};
+use ocbak::{Archive, Damage, Noted, Sealed, Skipped, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
 use super::list::{left_out, remark};
 use super::ui::{self, Output, Ui, count, size};
-use super::unlock::{UnlockArgs, slot, unlock};
+use super::unlock::{UnlockArgs, slot, slot_word, unlock};
 
 /// Check that an archive is whole; exit code 4 where it is not.
 ///
@@ -82,10 +82,7 @@ fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             "file": json::path(&args.file),
             "quick": false,
             "authenticated": true,
-            "slot": match archive.opened_by() {
-                SlotKind::Passphrase => "passphrase",
-                SlotKind::Recipients => "recipients",
-            },
+            "slot": slot_word(archive.opened_by()),
             "sound": damage.is_empty(),
             "entries": report.entries,
             "bytes": report.bytes,

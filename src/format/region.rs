@@ -55,6 +55,16 @@ impl Region {
         append(&mut bytes, RECOVERY, &recovery(room));
         Ok(bytes)
     }
+
+    /// Reads a copy that is intact; `None` for any other.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut members = strict(bytes).ok()?.into_iter();
+        let ((MANIFEST, manifest), (MAC, mac)) = (members.next()?, members.next()?) else {
+            return None;
+        };
+        let slots = members.filter_map(|(name, content)| Some((slot_kind(name)?, content))).collect();
+        Some(Self { manifest, mac, slots })
+    }
 }
 
 /// What was found in one or two copies of a header region.
@@ -108,9 +118,11 @@ impl Found {
             match name {
                 MANIFEST => insert(&mut self.manifests, content),
                 MAC => insert(&mut self.macs, content),
-                PASSPHRASE => insert(&mut self.slots, (SlotKind::Passphrase, content)),
-                RECIPIENTS => insert(&mut self.slots, (SlotKind::Recipients, content)),
-                _ => {}
+                _ => {
+                    if let Some(kind) = slot_kind(name) {
+                        insert(&mut self.slots, (kind, content));
+                    }
+                }
             }
         }
     }
@@ -243,6 +255,14 @@ fn slot_name(kind: SlotKind) -> &'static str {
     }
 }
 
+fn slot_kind(name: &str) -> Option<SlotKind> {
+    match name {
+        PASSPHRASE => Some(SlotKind::Passphrase),
+        RECIPIENTS => Some(SlotKind::Recipients),
+        _ => None,
+    }
+}
+
 const RECOVERY_TEXT: &str = include_str!("RECOVERY.txt");
 const MANIFEST: &str = "ocbak/manifest.toml";
 const MAC: &str = "ocbak/manifest.mac";
@@ -287,6 +307,8 @@ mod tests {
         assert_eq!(found.manifests, [region.manifest]);
         assert_eq!(found.macs, [region.mac]);
         assert_eq!(found.slots, region.slots);
+        assert_eq!(Region::decode(&bytes), Some(sample()));
+        assert_eq!(Region::decode(&bytes[1..]), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  list     List what is in an archive",
         "  verify   Check that an archive is whole",
         "  restore  Put back what an archive holds",
+        "  passwd   Change, add or remove the passphrase of an archive, in place",
         "  where    Show which OpenClaw installation is found",
         "  check    Look over an installation",
         "  extract  Take single files or directories out of an archive",
@@ -46,6 +47,16 @@ fn commands_name_units_and_defaults() {
         ("restore", &["--to <DIR>", "--only <ROLE>", "--path <GLOB>", "--dry-run", "--yes", "--run-doctor"]),
         ("check", &["Changes nothing", "--home <DIR>", "--run-doctor", "--json"]),
         ("undo", &["Take the last restore in place back", "--dry-run", "--yes", "--home <DIR>", "--json"]),
+        (
+            "passwd",
+            &[
+                "--remove",
+                "--new-passphrase-file <FILE>",
+                "--identity <FILE>",
+                "64 KiB",
+                "still open with the old",
+            ],
+        ),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {
         let mut test = Test::new().args([command, "--help"]);

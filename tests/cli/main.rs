@@ -4,6 +4,7 @@ mod check;
 mod create;
 mod help;
 mod locate;
+mod passwd;
 mod prompt;
 mod read;
 mod restore;

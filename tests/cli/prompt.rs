@@ -82,6 +82,26 @@ fn what_is_typed_is_not_shown_and_must_be_typed_twice() {
 }
 
 #[test]
+fn a_new_passphrase_is_asked_for_after_the_old_one() {
+    let test = Test::installed()
+        .args(["create", "-q", "--state-dir", "state", "-o", "box.ocbak"])
+        .args(["--passphrase-file", "passphrase.txt"])
+        .success();
+    let mut session = Session::start(&test, "$ocbak passwd box.ocbak");
+    session.wait_for("Passphrase of `box.ocbak`: ").type_in("an obviously fake passphrase\n");
+    session
+        .wait_for("New passphrase of `box.ocbak` (leave empty to have one made): ")
+        .type_in("correct horse battery\n");
+    session.wait_for("The same again: ").type_in("correct horse battery\n");
+    let (code, rest) = session.end();
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(rest.contains("passphrase changed"), "{rest}");
+    assert!(!rest.contains("horse"), "{rest}");
+    let test = test.write("passphrase.txt", "correct horse battery\n");
+    test.args(["verify", "-q", "box.ocbak", "--passphrase-file", "passphrase.txt"]).success();
+}
+
+#[test]
 fn a_short_one_is_refused_at_once() {
     let test = Test::installed();
     let mut session = Session::start(&test, CREATE);

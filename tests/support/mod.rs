@@ -8,6 +8,7 @@ pub mod cli;
 pub mod databases;
 pub mod home;
 pub mod listing;
+pub mod random;
 pub mod rich;
 pub mod round_trip;
 pub mod scene;

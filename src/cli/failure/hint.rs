@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ocbak::{Error, ErrorKind, Lookalike, sanitize};
 
-use super::Failure;
+use super::{Failure, Wanted};
 use crate::cli::unlock::MAX_WORK_FACTOR;
 
 /// Finds the advice for a failure, where there is any.
@@ -31,13 +31,17 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
             return library_hint(error, None);
         }
         Failure::Output(source) | Failure::File { source, .. } => return system_hint(source),
-        Failure::NobodyToAsk { creating: true } => {
+        Failure::NobodyToAsk(Wanted::Create) => {
             "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
              `OCBAK_PASSPHRASE`, or encrypt to a public key with `--recipient age1…`"
         }
-        Failure::NobodyToAsk { creating: false } => {
+        Failure::NobodyToAsk(Wanted::Open) => {
             "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
              `OCBAK_PASSPHRASE`, or a private key with `--identity FILE`"
+        }
+        Failure::NobodyToAsk(Wanted::New) => {
+            "give the new one with `--new-passphrase-file FILE`, `--new-passphrase-fd N` or the variable \
+             `OCBAK_NEW_PASSPHRASE`"
         }
         Failure::NotConfirmed => {
             "look at the plan with `--dry-run`, then give `--yes`; or restore elsewhere with \
@@ -103,6 +107,9 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
     let named = file.map_or_else(|| "FILE".to_owned(), shown);
     let hint = match error {
         Error::In { path, source } => return library_hint(source, Some(path)),
+        Error::Io { action: "write the header region", .. } => {
+            "the archive opens with the old passphrase or with the new one; change it again when the drive is well"
+        }
         Error::Io { source, .. } => return system_hint(source),
         Error::NoKeyFits { .. } => key_hint(error)?,
         Error::NotAnArchive(lookalike) => match lookalike {
@@ -148,6 +155,9 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         }
         Error::Invalid { what } if what.contains("cannot be rewritten") => {
             "nothing was changed; `--no-remap` restores without rewriting paths"
+        }
+        Error::Invalid { what } if what.starts_with("without its passphrase") => {
+            "only an archive with a recipients slot too can do without: `ocbak info` names its slots"
         }
         Error::AlreadyExists { .. } => "ocbak never overwrites: name another place, or move this one away",
         _ => return None,
