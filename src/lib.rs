@@ -47,7 +47,7 @@ pub mod promise {
 
 pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
-    SlotChange, Summary, VerifyReport,
+    SlotChange, Summary, Verifier, VerifyReport,
 };
 pub use capture::{CaptureOptions, Preview, capture, preview};
 pub use check::{Cause, Finding, check};

@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, lchown};
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -92,6 +92,42 @@ fn a_limit_of_size_ends_no_run_halfway() {
     let left: Vec<_> = names(&scene.path("")).into_iter().filter(|name| name.contains("restore")).collect();
     assert_eq!(left, [""; 0]);
     assert!(!to.exists());
+}
+
+#[test]
+fn an_archive_that_a_drive_does_not_keep_gets_no_name() {
+    let scene = Scene::plain();
+    let out = scene.path("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(scene.state().join("media/inbound/big.bin"), noise(24 << 20)).unwrap();
+    for changed in [true, false] {
+        let run = scene.creation(&out.join("backup.ocbak")).arg("--verify");
+        let mut child = run.into_command().spawn().unwrap();
+        // What is written once is not written again, so that a byte changed early stays changed.
+        let file = loop {
+            let name = names(&out).into_iter().next();
+            if let Some(file) = name.and_then(|name| File::options().write(true).open(out.join(name)).ok())
+                && file.metadata().unwrap().len() > 1 << 20
+            {
+                break file;
+            }
+            assert!(child.try_wait().unwrap().is_none(), "it ended before anything was seen");
+        };
+        if changed {
+            file.write_all_at(&[0x55; 64], 100_000).unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if changed {
+            assert_eq!(output.status.code(), Some(4), "{stderr}");
+            assert!(stderr.contains("backup.ocbak` reads back otherwise than it was written: "), "{stderr}");
+            assert!(stderr.contains("hint: it is removed; the drive"), "{stderr}");
+            assert_eq!(names(&out), [""; 0]);
+        } else {
+            assert_eq!(output.status.code(), Some(0), "{stderr}");
+            assert_eq!(names(&out), ["backup.ocbak"]);
+        }
+    }
 }
 
 #[test]

@@ -5,10 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use crate::archive::source::ReadAt;
 use crate::error::{Error, Result};
 
 /// A file being written beside its final place, readable by its owner only.
@@ -47,6 +49,27 @@ impl NewFile {
             .open(&temporary)
             .map_err(|error| Error::io("create", path, error))?;
         Ok(Self { file, temporary, path: path.to_owned() })
+    }
+
+    /// Puts everything on the disk, and has the system forget its own copy of it, so that whoever reads it then
+    /// reads the medium; false where the system knows no such wish.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn settle(&self) -> Result<bool> {
+        self.file.sync_all().map_err(|error| Error::io("write", &self.path, error))?;
+        Ok(forget_cached(&self.file))
+    }
+
+    /// Returns what was written, to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn reader(&self) -> Result<Arc<dyn ReadAt>> {
+        let file = self.file.try_clone().map_err(|error| Error::io("read back", &self.path, error))?;
+        Ok(Arc::new(file))
     }
 
     /// Puts everything on the disk and gives the file its name.
@@ -128,6 +151,17 @@ impl NewFile {
     }
 }
 
+/// Has the system forget its copy of a file that is on the disk. One that lives in memory alone is all there is.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn forget_cached(file: &File) -> bool {
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn forget_cached(_: &File) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -148,6 +182,18 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_written_can_be_read_before_it_has_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = NewFile::create(&directory.path().join("a.ocbak")).unwrap();
+        file.write_all(b"whole").unwrap();
+        assert_eq!(file.settle().unwrap(), cfg!(target_os = "linux"));
+        let mut bytes = [0; 9];
+        let reader = file.reader().unwrap();
+        assert_eq!((reader.length().unwrap(), reader.read_at(&mut bytes, 1).unwrap()), (5, 4));
+        assert_eq!(&bytes[..4], b"hole");
     }
 
     #[test]

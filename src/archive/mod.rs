@@ -16,7 +16,7 @@ pub use open::{Archive, EntryReader};
 pub use passwd::SlotChange;
 pub use sealed::{Damage, Sealed};
 pub use source::ReadAt;
-pub use verify::VerifyReport;
+pub use verify::{Verifier, VerifyReport};
 pub use writer::{ArchiveWriter, PayloadSummary, Summary};
 
 #[cfg(test)]

@@ -51,11 +51,11 @@ impl Archive {
         source: Arc<dyn ReadAt>,
         manifest: Manifest,
         layout: Layout,
-        identity: ArchiveIdentity,
+        identity: Arc<ArchiveIdentity>,
         slot: (SlotKind, Vec<u8>),
         damage: Vec<Damage>,
     ) -> Self {
-        Self { source, manifest, layout, identity: Arc::new(identity), slot, damage }
+        Self { source, manifest, layout, identity, slot, damage }
     }
 
     /// Returns the manifest.

@@ -137,14 +137,8 @@ impl Sealed {
                     opened = true;
                     match prove(&self.found, &identity) {
                         Ok(manifest) => {
-                            let layout = Layout::new(&manifest)?;
-                            let mut damage = header_damage(&self.found, &layout, self.length);
-                            // §3.3: known from here on; where the end is missing, that is said already.
-                            if self.length >= layout.length {
-                                damage.extend(skeleton(&self.source, &layout)?);
-                            }
                             let slot = (*kind, bytes.clone());
-                            return Ok(Archive::new(self.source, manifest, layout, identity, slot, damage));
+                            return self.proven(manifest, Arc::new(identity), slot);
                         }
                         Err(error) => manifest_problem = Some(error),
                     }
@@ -172,6 +166,29 @@ impl Sealed {
             passphrase_tried: keys.passphrase.is_some(),
             identity_tried: !keys.identities.is_empty(),
         })
+    }
+
+    /// Opens with the archive identity itself, which only the writer has without a slot.
+    pub(super) fn unlock_as_writer(self, identity: Arc<ArchiveIdentity>) -> Result<Archive> {
+        let manifest = prove(&self.found, &identity)?;
+        let slot = self.found.slots.first().cloned();
+        let slot = slot.ok_or_else(|| Error::malformed("no key slot is left"))?;
+        self.proven(manifest, identity, slot)
+    }
+
+    fn proven(
+        self,
+        manifest: Manifest,
+        identity: Arc<ArchiveIdentity>,
+        slot: (SlotKind, Vec<u8>),
+    ) -> Result<Archive> {
+        let layout = Layout::new(&manifest)?;
+        let mut damage = header_damage(&self.found, &layout, self.length);
+        // §3.3: known from here on; where the end is missing, that is said already.
+        if self.length >= layout.length {
+            damage.extend(skeleton(&self.source, &layout)?);
+        }
+        Ok(Archive::new(self.source, manifest, layout, identity, slot, damage))
     }
 }
 

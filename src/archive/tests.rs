@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Archive, ArchiveBuilder, ReadAt, Sealed, VerifyReport};
+use super::{Archive, ArchiveBuilder, ReadAt, Sealed, Verifier, VerifyReport};
 use crate::crypto::{Identity, Keys, Passphrase};
 use crate::error::{ErrorKind, Result};
 use crate::format::entry::{
@@ -39,6 +39,7 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
 struct Made {
     bytes: Vec<u8>,
     identity: Identity,
+    verifier: Verifier,
 }
 
 impl Made {
@@ -104,10 +105,11 @@ fn make(builder: ArchiveBuilder, files: &[(&str, Vec<u8>)]) -> Made {
     let link = path("workspace/main/link");
     let link = Item { path: &link, kind: ItemKind::Symlink { target: b"nowhere" }, ..base };
     writer.append(&link, &mut io::empty()).unwrap();
+    let verifier = writer.verifier();
     let (sink, summary) = writer.finish().unwrap();
     let bytes = sink.into_inner();
     assert_eq!(summary.length, bytes.len() as u64);
-    Made { bytes, identity }
+    Made { bytes, identity, verifier }
 }
 
 fn small() -> Made {
@@ -285,6 +287,22 @@ fn rot_is_found_without_a_key() {
         let mut bytes = made.bytes.clone();
         bytes[at] ^= 0x10;
         assert_ne!(quick(bytes), [], "byte {at}");
+    }
+}
+
+#[test]
+fn the_writer_finds_every_difference_without_a_key() {
+    let made = small();
+    let check = |bytes: Vec<u8>| made.verifier.verify(Arc::new(bytes), 1, &Silent).unwrap();
+    let sound = check(made.bytes.clone());
+    assert_eq!((sound.entries, sound.damage), (5, vec![]));
+    for at in (0..made.bytes.len()).step_by(97) {
+        let mut bytes = made.bytes.clone();
+        bytes[at] ^= 0x10;
+        assert_ne!(check(bytes).damage, [], "byte {at}");
+    }
+    for lost in [vec![], vec![0; made.bytes.len()], made.bytes[..REGION].to_vec(), small().bytes] {
+        assert_ne!(check(lost).damage, []);
     }
 }
 

@@ -1,7 +1,11 @@
 //! Checks everything that an archive holds (spec §10 step 6).
 
+use std::sync::Arc;
+
 use crate::archive::open::Archive;
-use crate::archive::sealed::{Damage, digest};
+use crate::archive::sealed::{Damage, Sealed, digest};
+use crate::archive::source::ReadAt;
+use crate::crypto::identity::ArchiveIdentity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::entry::Role;
 use crate::format::manifest::PARITY_NAME;
@@ -16,6 +20,39 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Everything found damaged; empty for a sound archive.
     pub damage: Vec<Damage>,
+}
+
+/// Checks an archive right after it was written, without any of the keys that it was sealed for.
+pub struct Verifier {
+    identity: Arc<ArchiveIdentity>,
+}
+
+impl Verifier {
+    pub(super) fn new(identity: Arc<ArchiveIdentity>) -> Self {
+        Self { identity }
+    }
+
+    /// Reads the archive back as [`Archive::verify`] does; only the one that was written passes.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](ErrorKind::Io) and [`Interrupted`](ErrorKind::Interrupted) alone; damage is in the report.
+    pub fn verify(
+        &self,
+        source: Arc<dyn ReadAt>,
+        threads: usize,
+        observer: &dyn Observer,
+    ) -> Result<VerifyReport> {
+        let opened = Sealed::from_source(source);
+        match opened.and_then(|sealed| sealed.unlock_as_writer(self.identity.clone())) {
+            Ok(archive) => archive.verify(threads, observer),
+            Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Interrupted) => Err(error),
+            Err(error) => {
+                let damage = vec![Damage::new(error.to_string())];
+                Ok(VerifyReport { damage, ..VerifyReport::default() })
+            }
+        }
+    }
 }
 
 impl Archive {

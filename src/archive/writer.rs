@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::archive::verify::Verifier;
 use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::stream::Encrypt;
 use crate::error::{Error, Result};
@@ -192,6 +193,12 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         current.noted += 1;
         current.summary.attention += u64::from(noted.why.needs_attention());
         current.line(&Line::Noted(noted))
+    }
+
+    /// Returns what can check the archive when it is finished.
+    #[must_use]
+    pub fn verifier(&self) -> Verifier {
+        Verifier::new(self.frame.identity.clone())
     }
 
     /// Ends the archive and returns the sink, flushed.

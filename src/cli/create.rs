@@ -57,6 +57,11 @@ pub(crate) struct Args {
     /// Refuse while a gateway or another part of OpenClaw is running on the state directory.
     #[arg(long)]
     pub(super) require_stopped: bool,
+    /// Read the finished archive back from the drive and check every byte and file of it, before it
+    /// gets its name. Takes about as long again; what the drive itself still has in its memory
+    /// cannot be told from what it keeps.
+    #[arg(long)]
+    pub(super) verify: bool,
     /// Say what would be stored and what left out, and write nothing; needs no key.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -80,6 +85,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         }
         if args.all_profiles {
             return Err(Failure::Conflict { first: "`--all-profiles`", second: "`--output -`" });
+        }
+        if args.verify {
+            return Err(Failure::Conflict { first: "`--verify`", second: "`--output -`" });
         }
         if io::stdout().is_terminal() {
             return Err(Failure::ArchiveToTerminal);

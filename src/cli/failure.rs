@@ -81,6 +81,8 @@ pub(crate) enum Failure {
     Mismatch,
     /// An archive would be written to a terminal.
     ArchiveToTerminal,
+    /// An archive just written reads back as something else.
+    ReadBack { path: PathBuf, damage: String },
     /// The output would lie inside what it is a backup of.
     InsideSource { output: PathBuf, source: PathBuf },
     /// A state directory is in use.
@@ -162,6 +164,7 @@ impl Failure {
             | Self::ArchiveToTerminal
             | Self::BadGlob(_)
             | Self::OneFileOnly => Exit::Usage,
+            Self::ReadBack { .. } => Exit::Damaged,
             _ => Exit::Failed,
         }
     }
@@ -215,6 +218,9 @@ impl fmt::Display for Failure {
             }
             Self::Mismatch => f.write_str("the two passphrases differ"),
             Self::ArchiveToTerminal => f.write_str("an archive is not written to a terminal"),
+            Self::ReadBack { path, damage } => {
+                write!(f, "`{}` reads back otherwise than it was written: {damage}", path.display())
+            }
             Self::InsideSource { output, source } => write!(
                 f,
                 "`{}` lies inside `{}`, which is to be backed up",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use ocbak::{
     ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewFile, PayloadSummary,
-    Search, Summary, Usage, capture, preview, sanitize,
+    Search, Summary, Usage, Verifier, capture, preview, sanitize,
 };
 
 use super::create::Args;
@@ -44,6 +44,7 @@ pub(crate) struct Made {
     in_use: Vec<Holder>,
     /// `None` for standard output.
     path: Option<PathBuf>,
+    verified: bool,
     summary: Summary,
 }
 
@@ -87,18 +88,21 @@ impl Order<'_> {
             Destination::Stdout => {
                 let directory = &self.args.spool_dir;
                 let spool = spool::create(directory)?;
-                let (mut spool, summary) = self.write(builder, spool, &installation, directory)?;
+                let (mut spool, summary, _) = self.write(builder, spool, &installation, directory)?;
                 send(&mut spool, self.ui)?;
                 (None, summary)
             }
             Destination::File(path) => {
                 let file = NewFile::create(&path)?;
-                let (file, summary) = self.write(builder, file, &installation, &path)?;
+                let (file, summary, verifier) = self.write(builder, file, &installation, &path)?;
+                if self.args.verify {
+                    read_back(&file, &path, &verifier, &summary, self.ui)?;
+                }
                 file.persist()?;
                 (Some(path), summary)
             }
         };
-        Ok(Made { installation, in_use, path, summary })
+        Ok(Made { installation, in_use, path, verified: self.args.verify, summary })
     }
 
     /// Says who is using the state directory; it is no hindrance unless the user says so.
@@ -124,7 +128,7 @@ impl Order<'_> {
         sink: W,
         installation: &Installation,
         place: &Path,
-    ) -> Result<(W, Summary), Failure> {
+    ) -> Result<(W, Summary, Verifier), Failure> {
         let (ui, options) = (self.ui, &self.options);
         // Only a bar needs to know how much there is.
         let total = if ui.shows_progress() {
@@ -142,7 +146,9 @@ impl Order<'_> {
         };
         let mut writer = builder.create(sink).map_err(archive)?;
         capture(installation, options, &mut writer, &progress).map_err(archive)?;
-        Ok(writer.finish().map_err(archive)?)
+        let verifier = writer.verifier();
+        let (sink, summary) = writer.finish().map_err(archive)?;
+        Ok((sink, summary, verifier))
     }
 }
 
@@ -194,6 +200,9 @@ impl Made {
                 ))?;
             }
         }
+        if self.verified {
+            output.line("  read back and found sound")?;
+        }
         output.finish()
     }
 
@@ -217,8 +226,30 @@ impl Made {
             "other_profiles": self.installation.other_profiles,
             "payloads": self.summary.payloads.iter().map(payload).collect::<Vec<_>>(),
             "attention": self.exit() == Exit::Attention,
+            "verified": self.verified,
             "in_use": self.in_use.iter().map(json::holder).collect::<Vec<_>>(),
         })
+    }
+}
+
+/// Checks a finished archive as the drive gives it back.
+fn read_back(
+    file: &NewFile,
+    path: &Path,
+    verifier: &Verifier,
+    summary: &Summary,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    if !file.settle()? {
+        ui.warn("this system keeps what was written in memory: what is checked may be that, not the drive");
+    }
+    let total = summary.payloads.iter().map(|payload| payload.content).sum();
+    let progress = ui.progress("reading back", Some(total));
+    let reader = file.reader()?;
+    let report = verifier.verify(reader, ui.threads, &progress).map_err(|error| error.within(path))?;
+    match report.damage.first() {
+        None => Ok(()),
+        Some(damage) => Err(Failure::ReadBack { path: path.to_owned(), damage: damage.what.clone() }),
     }
 }
 

@@ -201,6 +201,24 @@ fn a_failure_leaves_no_file_behind() {
 }
 
 #[test]
+fn an_archive_is_read_back_on_request() {
+    let (test, document) =
+        Test::installed().args(SEALED).args(["--verify", "--json", "-o", "box.ocbak"]).stderr("").json(0);
+    assert_eq!(document["verified"], true);
+    let (test, document) = test.args(SEALED).args(["--json", "-o", "unverified.ocbak"]).json(0);
+    assert_eq!(document["verified"], false);
+    test.args(SEALED)
+        .args(["--verify", "-o", "again.ocbak"])
+        .stdout_has("\n  read back and found sound\n")
+        .success()
+        .args(SEALED)
+        .args(["--verify", "-o", "-"])
+        .stdout("")
+        .stderr("error: `--verify` and `--output -` exclude each other\n")
+        .ends_with(2);
+}
+
+#[test]
 fn the_archives_of_an_installation_share_a_series() {
     let mut test = Test::installed().write("other/openclaw.json", "{}\n");
     let local = test.path("local").display().to_string();

@@ -39,6 +39,7 @@ fn commands_name_units_and_defaults() {
                 "--no-workspace",
                 "--only-config",
                 "--all-profiles",
+                "--verify",
             ][..],
         ),
         ("info", &["needs no key", "--json"]),
