@@ -1,34 +1,20 @@
-//! A whole archive, opened with the key of the vectors and read in every way.
+//! See `survive`: a whole archive, opened with the key of the vectors and read in every way.
 #![no_main]
+#![allow(dead_code)]
 
-use std::io::{copy, sink};
-use std::sync::{Arc, LazyLock};
+#[path = "../../tests/support/age_keys.rs"]
+mod age_keys;
+#[path = "../../tests/vectors/agreement.rs"]
+mod agreement;
+#[path = "../../tests/vectors/forge/mod.rs"]
+mod forge;
+#[path = "../../tests/vectors/script.rs"]
+mod script;
 
-use ocbak::{Identity, Keys, Sealed, Silent};
-
-/// FAKE: the key of the tests.
-const IDENTITY: &str = "AGE-SECRET-KEY-1NSZEJFWTQM8AYA2GDSSEWN7TD2CD36FCGAQPE4LCVH6SZ835E78SG3XCAV";
-
-static KEYS: LazyLock<Keys> =
-    LazyLock::new(|| Keys::new().identities(Identity::parse_file(IDENTITY).unwrap()));
+mod support {
+    pub use crate::age_keys;
+}
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let Ok(sealed) = Sealed::from_source(Arc::new(bytes.to_vec())) else {
-        return;
-    };
-    sealed.verify_digests(&Silent).unwrap();
-    let Ok(archive) = sealed.unlock(&KEYS) else {
-        return;
-    };
-    for role in archive.roles() {
-        let Ok(index) = archive.index(role) else {
-            continue;
-        };
-        for entry in &index.entries {
-            if let Ok(mut content) = archive.read(&index, entry) {
-                let _ = copy(&mut content, &mut sink());
-            }
-        }
-    }
-    archive.verify(1, &Silent).unwrap();
+    agreement::survive(bytes);
 });

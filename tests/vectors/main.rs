@@ -7,10 +7,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod agreement;
 mod committed;
 mod forge;
 mod program;
 mod readers;
+mod script;
 mod seeds;
 mod suite;
 
