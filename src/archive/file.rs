@@ -153,12 +153,12 @@ impl NewFile {
 
 /// Has the system forget its copy of a file that is on the disk. One that lives in memory alone is all there is.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn forget_cached(file: &File) -> bool {
+pub(super) fn forget_cached(file: &File) -> bool {
     rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).is_ok()
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn forget_cached(_: &File) -> bool {
+pub(super) fn forget_cached(_: &File) -> bool {
     false
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::archive::file::forget_cached;
 use crate::archive::header::read_up_to;
 use crate::archive::open::Archive;
 use crate::archive::source::ReadAt;
@@ -153,8 +154,7 @@ impl Medium for File {
     fn settle(&self) -> io::Result<()> {
         self.sync_all()?;
         // Reading back shall ask the device; a system without this answers from memory.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed);
+        forget_cached(self);
         Ok(())
     }
 }

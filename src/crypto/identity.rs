@@ -85,8 +85,9 @@ impl ArchiveIdentity {
     fn keyed(&self, archive: &[u8; 16], manifest: &[u8]) -> Hmac<Sha256> {
         let extracted = Hkdf::<Sha256>::new(Some(archive), self.line.expose_secret().as_bytes());
         let mut key = Zeroizing::new([0; 32]);
-        // HKDF-SHA256 can give up to 8,160 bytes, so 32 cannot fail; HMAC takes keys of any length.
+        // HKDF-SHA256 gives up to 8,160 bytes, so 32 cannot fail.
         extracted.expand(INFO, key.as_mut()).expect("32 bytes");
+        // HMAC takes keys of any length.
         let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key.as_ref()).expect("any length");
         mac.update(manifest);
         mac
