@@ -39,6 +39,13 @@ pub enum Error {
         /// Bytes that are there.
         found: u64,
     },
+    /// Parts of an archive are not there.
+    MissingParts {
+        /// The first of them.
+        first: PathBuf,
+        /// How many in a row.
+        count: u64,
+    },
     /// A digest, an authentication code or a cross-check does not hold.
     Tampered {
         /// What does not hold.
@@ -160,7 +167,7 @@ impl Error {
             Self::NotAnArchive(_) => ErrorKind::NotAnArchive,
             Self::UnsupportedVersion { .. } | Self::UnsupportedFeature { .. } => ErrorKind::Unsupported,
             Self::Malformed { .. } => ErrorKind::Malformed,
-            Self::Truncated { .. } => ErrorKind::Truncated,
+            Self::Truncated { .. } | Self::MissingParts { .. } => ErrorKind::Truncated,
             Self::Tampered { .. } => ErrorKind::Tampered,
             Self::NoKeyFits { .. } => ErrorKind::WrongKey,
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
@@ -181,6 +188,7 @@ impl Error {
             Self::In { .. }
             | Self::Io { path: Some(_), .. }
             | Self::AlreadyExists { .. }
+            | Self::MissingParts { .. }
             | Self::Interrupted => self,
             Self::Io { action, source, .. } => Self::io(action, path, source),
             other => Self::In { path: path.to_owned(), source: Box::new(other) },
@@ -242,6 +250,10 @@ impl fmt::Display for Error {
             | Self::NotFound { what } => f.write_str(what),
             Self::Truncated { what, expected, found } => {
                 write!(f, "{what} ends early: {found} bytes of {expected}")
+            }
+            Self::MissingParts { first, count: 1 } => write!(f, "`{}` is missing", first.display()),
+            Self::MissingParts { first, count } => {
+                write!(f, "`{}` is missing, and the {} parts after it", first.display(), count - 1)
             }
             Self::NoKeyFits { passphrase_tried, identity_tried, .. } => {
                 f.write_str(match (passphrase_tried, identity_tried) {

@@ -46,7 +46,7 @@ pub mod promise {
 }
 
 pub use archive::{
-    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewFile, PayloadSummary, ReadAt, Sealed,
+    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewArchive, PayloadSummary, ReadAt, Sealed,
     SlotChange, Summary, Verifier, VerifyReport,
 };
 pub use capture::{CaptureOptions, Preview, capture, preview};

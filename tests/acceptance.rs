@@ -8,8 +8,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use support::cli::ocbak;
+use support::cli::{Run, ocbak};
 use support::databases::{LOGGED_EVENT, LOGGED_JOB, MAIN_AGENT, SHARED};
+use support::home::noise;
 use support::rich::{FIFO, LATIN1, SOCKET};
 use support::round_trip::{assert_logged_row, assert_stored_once, assert_unpacked};
 use support::scene::{Scene, names};
@@ -208,6 +209,23 @@ fn stock_programs_recover_the_same_tree_with_a_key() {
     let out = scene.path("stock");
     stock::recover(&scene.archive(), &Secret::Key(&scene.key()), &out);
     stock::check_header(&out);
+    assert_recovered(&scene, &out);
+}
+
+#[test]
+fn stock_programs_recover_the_same_tree_from_parts() {
+    if !stock::have(&["cat", "tar", "age", "zstd", "bash"]) {
+        return;
+    }
+    let scene = Scene::plain();
+    fs::write(scene.state().join("media/inbound/big.bin"), noise(11 << 20)).unwrap();
+    scene.creation(&scene.archive()).args(["--split", "1M"]).success();
+    assert!(scene.path("backup.ocbak.011").exists() && !scene.archive().exists());
+    // As README says it.
+    let join = "cat backup.ocbak.* > backup.ocbak";
+    Run::new("bash").args(["-ec", join]).current_dir(&scene.path("")).success();
+    let out = scene.path("stock");
+    stock::recover(&scene.archive(), &Secret::Key(&scene.key()), &out);
     assert_recovered(&scene, &out);
 }
 

@@ -2,23 +2,22 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::archive::source::ReadAt;
 use crate::error::{Error, Result};
 
 /// A file being written beside its final place, readable by its owner only.
 ///
 /// Dropped before [`NewFile::persist`], it is removed.
-pub struct NewFile {
+pub(super) struct NewFile {
     file: File,
     temporary: PathBuf,
+    /// The name that the user knows, for errors.
     path: PathBuf,
 }
 
@@ -27,9 +26,8 @@ impl NewFile {
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) when something has the final name;
-    /// [`Io`](crate::ErrorKind::Io).
-    pub fn create(path: &Path) -> Result<Self> {
+    /// `AlreadyExists` when something has the final name; `Io`.
+    pub(super) fn create(path: &Path) -> Result<Self> {
         if path.symlink_metadata().is_ok() {
             return Err(Error::AlreadyExists { path: path.to_owned() });
         }
@@ -51,56 +49,57 @@ impl NewFile {
         Ok(Self { file, temporary, path: path.to_owned() })
     }
 
-    /// Puts everything on the disk, and has the system forget its own copy of it, so that whoever reads it then
-    /// reads the medium; false where the system knows no such wish.
+    /// Writes at an offset, and returns how many bytes were taken.
+    pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(&self.file, bytes, offset).map_err(|error| self.named(error))
+    }
+
+    /// Reads back at an offset.
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(&self.file, buffer, offset)
+    }
+
+    /// Fills up with zeros to a length.
+    pub(super) fn set_length(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length).map_err(|error| self.named(error))
+    }
+
+    /// Puts everything on the disk, and has the system forget its own copy of it; false where it knows no such wish.
     ///
     /// # Errors
     ///
-    /// [`Io`](crate::ErrorKind::Io).
-    pub fn settle(&self) -> Result<bool> {
+    /// `Io`.
+    pub(super) fn settle(&self) -> Result<bool> {
         self.file.sync_all().map_err(|error| Error::io("write", &self.path, error))?;
         Ok(forget_cached(&self.file))
     }
 
-    /// Returns what was written, to be read.
+    /// Returns another handle of the file.
     ///
     /// # Errors
     ///
-    /// [`Io`](crate::ErrorKind::Io).
-    pub fn reader(&self) -> Result<Arc<dyn ReadAt>> {
-        let file = self.file.try_clone().map_err(|error| Error::io("read back", &self.path, error))?;
-        Ok(Arc::new(file))
+    /// `Io`.
+    pub(super) fn handle(&self) -> Result<File> {
+        self.file.try_clone().map_err(|error| Error::io("read back", &self.path, error))
     }
 
-    /// Puts everything on the disk and gives the file its name.
+    /// Gives a file that is on the disk its name, without replacing anything.
     ///
     /// Where the file system has no rename that refuses to replace (FAT, some FUSE and SMB mounts), a hard link is
     /// made instead; where there are none either, the name is looked at right before a plain rename.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) when something took the name meanwhile;
-    /// [`Io`](crate::ErrorKind::Io). The temporary file is removed then.
-    pub fn persist(self) -> Result<()> {
-        let failed = |error| Error::io("write", &self.path, error);
-        self.file.sync_all().map_err(failed)?;
-        self.rename().map_err(|error| match error {
-            Errno::EXIST => Error::AlreadyExists { path: self.path.clone() },
-            error => failed(error.into()),
-        })?;
-        let parent = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        // Some file systems cannot sync a directory; the file itself is on the disk.
-        match File::open(parent).and_then(|directory| directory.sync_all()) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            result => result.map_err(failed),
-        }
+    /// `AlreadyExists` when something took the name meanwhile; `Io`. The temporary file is removed then.
+    pub(super) fn persist(self, path: &Path) -> Result<()> {
+        self.rename(path).map_err(|error| match error {
+            Errno::EXIST => Error::AlreadyExists { path: path.to_owned() },
+            error => Error::io("write", path, error.into()),
+        })
     }
 
-    fn rename(&self) -> Result<(), Errno> {
-        let (from, to) = (&self.temporary, &self.path);
+    fn rename(&self, to: &Path) -> Result<(), Errno> {
+        let from = &self.temporary;
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {}
             result => return result,
@@ -116,38 +115,39 @@ impl NewFile {
         }
         rustix::fs::rename(from, to)
     }
-}
 
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        // Gone already after a rename.
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-impl Write for NewFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).map_err(|error| self.named(error))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Seek for NewFile {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
-    }
-}
-
-impl NewFile {
     /// Errors of writing name the file that the user knows.
     fn named(&self, error: io::Error) -> io::Error {
         if error.kind() == io::ErrorKind::Interrupted {
             return error;
         }
         Error::io("write", &self.path, error).into()
+    }
+}
+
+/// Puts the names in the directory of `path` on the disk.
+///
+/// # Errors
+///
+/// `Io`.
+pub(super) fn settle_names(path: &Path) -> Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match File::open(parent).and_then(|directory| directory.sync_all()) {
+        // Some file systems cannot sync a directory; the file itself is on the disk.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        result => result.map_err(|error| Error::io("write", path, error)),
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Gone already after a rename.
+        let _ = fs::remove_file(&self.temporary);
     }
 }
 
@@ -165,42 +165,30 @@ pub(super) fn forget_cached(_: &File) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
 
     use super::NewFile;
     use crate::error::ErrorKind;
 
     #[test]
-    fn the_name_appears_with_the_whole_file() {
+    fn the_file_is_its_owner_s_alone_and_hidden_until_it_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.ocbak");
-        let mut file = NewFile::create(&path).unwrap();
-        file.write_all(b"whole").unwrap();
+        let file = NewFile::create(&path).unwrap();
+        assert_eq!(file.write_at(b"whole", 0).unwrap(), 5);
         assert!(!path.exists());
-        file.persist().unwrap();
+        assert_eq!(file.settle().unwrap(), cfg!(target_os = "linux"));
+        file.persist(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn what_was_written_can_be_read_before_it_has_its_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut file = NewFile::create(&directory.path().join("a.ocbak")).unwrap();
-        file.write_all(b"whole").unwrap();
-        assert_eq!(file.settle().unwrap(), cfg!(target_os = "linux"));
-        let mut bytes = [0; 9];
-        let reader = file.reader().unwrap();
-        assert_eq!((reader.length().unwrap(), reader.read_at(&mut bytes, 1).unwrap()), (5, 4));
-        assert_eq!(&bytes[..4], b"hole");
-    }
-
-    #[test]
     fn an_abandoned_file_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let mut file = NewFile::create(&directory.path().join("a.ocbak")).unwrap();
-        file.write_all(b"half").unwrap();
+        let file = NewFile::create(&directory.path().join("a.ocbak")).unwrap();
+        file.write_at(b"half", 0).unwrap();
         drop(file);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
@@ -211,7 +199,7 @@ mod tests {
         let path = directory.path().join("a.ocbak");
         let file = NewFile::create(&path).unwrap();
         fs::write(&path, "mine").unwrap();
-        assert_eq!(file.persist().unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(file.persist(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"mine");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         let error = NewFile::create(&path).err().unwrap();

@@ -1,6 +1,6 @@
 //! Finds the two copies of the header region in a file (spec §3.4, §4.3).
 
-use crate::archive::source::ReadAt;
+use crate::archive::source::{ReadAt, is_gap};
 use crate::error::{Error, Result};
 use crate::format::layout::{END, Layout};
 use crate::format::limits::LIMITS;
@@ -64,6 +64,8 @@ pub(super) fn read_up_to(source: &dyn ReadAt, offset: u64, length: usize) -> Res
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            // The other copy may be there.
+            Err(error) if is_gap(&error) => break,
             Err(error) => return Err(Error::stream("read the archive", error)),
         }
     }

@@ -4,18 +4,20 @@ mod builder;
 mod file;
 mod header;
 mod open;
+mod parts;
 mod passwd;
 mod sealed;
 mod source;
+mod split;
 mod verify;
 mod writer;
 
 pub use builder::ArchiveBuilder;
-pub use file::NewFile;
 pub use open::{Archive, EntryReader};
 pub use passwd::SlotChange;
 pub use sealed::{Damage, Sealed};
 pub use source::ReadAt;
+pub use split::NewArchive;
 pub use verify::{Verifier, VerifyReport};
 pub use writer::{ArchiveWriter, PayloadSummary, Summary};
 

@@ -161,7 +161,12 @@ impl Archive {
         let found = length.saturating_sub(place.content);
         // §10 step 3
         if found < expected {
-            return Err(Error::Truncated { what: format!("`{}`", place.name), expected, found });
+            let fault = self.source.faults(self.layout.length).into_iter().next();
+            return Err(fault.unwrap_or_else(|| Error::Truncated {
+                what: format!("`{}`", place.name),
+                expected,
+                found,
+            }));
         }
         Ok(Section::new(self.source.clone(), place.content, expected))
     }

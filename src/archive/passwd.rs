@@ -2,7 +2,7 @@
 //!
 //! At every moment one of the two copies is intact and opens with the old or the new key.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::archive::file::forget_cached;
 use crate::archive::header::read_up_to;
 use crate::archive::open::Archive;
+use crate::archive::parts::Parts;
 use crate::archive::source::ReadAt;
 use crate::crypto::{Passphrase, slot};
 use crate::error::{Error, Result};
@@ -43,13 +44,11 @@ impl Archive {
         new: Option<&Passphrase>,
         work_factor: u8,
     ) -> Result<SlotChange> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|error| Error::io("open for writing", path, error))?;
+        let file = Parts::open_for_change(path, self.layout.length)?;
         // Some file systems have no locks: another error is no reason to stop.
-        if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+        if file.head().is_some_and(|head| {
+            flock(head, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
+        }) {
             return Err(Error::invalid("is being changed by another program").within(path));
         }
         self.change(&file, new, work_factor).map_err(|error| error.within(path))
@@ -67,7 +66,9 @@ impl Archive {
         let base = self.base(&head, &tail)?;
         let (expected, found) = (self.layout.length, medium.length().map_err(failed)?);
         if found < expected {
-            return Err(Error::Truncated { what: "the archive".to_owned(), expected, found });
+            let fault = medium.faults(expected).into_iter().next();
+            let cut = || Error::Truncated { what: "the archive".to_owned(), expected, found };
+            return Err(fault.unwrap_or_else(cut));
         }
         let mut region = base.region;
         let replaced = region.slots.iter().any(|(kind, _)| *kind == SlotKind::Passphrase);

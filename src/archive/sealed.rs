@@ -1,14 +1,14 @@
 //! An archive whose grammar was read and whose key was not (spec §10 steps 1 to 3).
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::archive::header;
 use crate::archive::open::Archive;
-use crate::archive::source::{ReadAt, Section};
+use crate::archive::parts::Parts;
+use crate::archive::source::{ReadAt, Section, is_gap};
 use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::{Keys, slot};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ pub struct Damage {
 }
 
 impl Sealed {
-    /// Opens a file.
+    /// Opens a file; the first of several parts stands for all of them.
     ///
     /// # Errors
     ///
@@ -45,12 +45,16 @@ impl Sealed {
     /// [`Truncated`](ErrorKind::Truncated) and [`Malformed`](ErrorKind::Malformed) when no manifest is left,
     /// [`Io`](ErrorKind::Io); all name the file.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
-        let regular = file.metadata().is_ok_and(|metadata| !metadata.is_dir());
-        if !regular {
-            return Err(Error::invalid("is a directory, not an archive").within(path));
+        let parts = Parts::open(path)?;
+        // Files that are whole may be named like parts, too.
+        if parts.is_many()
+            && let Ok(first) = Parts::single(path)
+            && let Ok(whole) = Self::from_source(Arc::new(first))
+            && whole.damage().is_empty()
+        {
+            return Ok(whole);
         }
-        Self::from_source(Arc::new(file)).map_err(|error| error.within(path))
+        Self::from_source(Arc::new(parts)).map_err(|error| error.within(path))
     }
 
     /// Opens any source of bytes.
@@ -98,7 +102,7 @@ impl Sealed {
     /// Returns what is wrong with the header regions and the length of the file.
     #[must_use]
     pub fn damage(&self) -> Vec<Damage> {
-        header_damage(&self.found, &self.layout, self.length)
+        header_damage(&self.found, &self.layout, self.source.as_ref(), self.length)
     }
 
     /// Compares every member with its digest in the manifest, and every byte outside the members (spec §10 step 2).
@@ -183,7 +187,7 @@ impl Sealed {
         slot: (SlotKind, Vec<u8>),
     ) -> Result<Archive> {
         let layout = Layout::new(&manifest)?;
-        let mut damage = header_damage(&self.found, &layout, self.length);
+        let mut damage = header_damage(&self.found, &layout, self.source.as_ref(), self.length);
         // §3.3: known from here on; where the end is missing, that is said already.
         if self.length >= layout.length {
             damage.extend(skeleton(&self.source, &layout)?);
@@ -222,9 +226,12 @@ fn prove(found: &Found, identity: &ArchiveIdentity) -> Result<Manifest> {
     Err(problem)
 }
 
-fn header_damage(found: &Found, layout: &Layout, length: u64) -> Vec<Damage> {
+fn header_damage(found: &Found, layout: &Layout, source: &dyn ReadAt, length: u64) -> Vec<Damage> {
     let mut damage: Vec<_> = found.problems.iter().map(Damage::new).collect();
-    if length < layout.length {
+    let faults = source.faults(layout.length);
+    if !faults.is_empty() {
+        damage.extend(faults.iter().map(|fault| Damage::new(fault.to_string())));
+    } else if length < layout.length {
         damage.push(Damage::new(format!("the file ends early: {length} bytes of {}", layout.length)));
     } else if length > layout.length {
         damage.push(Damage::new(format!(
@@ -250,6 +257,7 @@ pub(super) fn digest(
             Ok(0) => break,
             Ok(count) => observer.advance(count as u64),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if is_gap(&error) => break,
             Err(error) => return Err(Error::stream("read the archive", error)),
         }
     }
@@ -262,9 +270,10 @@ pub(super) fn skeleton(source: &Arc<dyn ReadAt>, layout: &Layout) -> Result<Vec<
     let mut damage = Vec::new();
     let mut expect = |at: u64, expected: &[u8], what: String| {
         let mut found = Vec::with_capacity(expected.len());
-        Section::new(source.clone(), at, expected.len() as u64)
-            .read_to_end(&mut found)
-            .map_err(|error| Error::stream("read the archive", error))?;
+        match Section::new(source.clone(), at, expected.len() as u64).read_to_end(&mut found) {
+            Err(error) if !is_gap(&error) => return Err(Error::stream("read the archive", error)),
+            _ => {}
+        }
         if found != expected {
             damage.push(Damage::new(what));
         }

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::error::{Error, ErrorKind};
+
 /// Bytes that can be read at any place, from several threads.
 pub trait ReadAt: Send + Sync {
     /// Reads at an offset; fewer bytes than asked for only where there are no more, or by chance.
@@ -20,6 +22,18 @@ pub trait ReadAt: Send + Sync {
     ///
     /// Those of the medium.
     fn length(&self) -> io::Result<u64>;
+
+    /// Names what keeps an archive of `whole` bytes from being whole, where that is more than a wrong length.
+    fn faults(&self, whole: u64) -> Vec<Error> {
+        let _ = whole;
+        Vec::new()
+    }
+}
+
+/// Tells whether reading failed because these bytes are not there, and not because the medium fails.
+pub(super) fn is_gap(error: &io::Error) -> bool {
+    let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    own.is_some_and(|error| error.kind() == ErrorKind::Truncated)
 }
 
 impl ReadAt for File {

@@ -2,6 +2,7 @@
 #![allow(clippy::cast_possible_truncation)]
 
 mod huge;
+mod parts;
 mod passwd;
 
 use std::io::{self, Cursor, Read};

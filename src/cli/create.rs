@@ -8,8 +8,9 @@ use clap::Args as Group;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use ocbak::{ArchiveBuilder, CaptureOptions, Environment, ErrorKind, Patterns, Role, Search};
+use ocbak::{ArchiveBuilder, CaptureOptions, Environment, ErrorKind, NewArchive, Patterns, Role, Search};
 
+use super::amount;
 use super::args::Existing;
 use super::failure::{Exit, Failure};
 use super::json;
@@ -57,6 +58,11 @@ pub(crate) struct Args {
     /// Refuse while a gateway or another part of OpenClaw is running on the state directory.
     #[arg(long)]
     pub(super) require_stopped: bool,
+    /// Write an archive that is larger than this in parts of this size: `FILE.001`, `FILE.002` and so on,
+    /// for drives with small files and small drives. Every command takes the first part for the
+    /// whole; `cat FILE.*` joins them. K, M, G and T are binary: `700M`, `4G`.
+    #[arg(long, value_name = "SIZE", value_parser = part_size)]
+    pub(super) split: Option<u64>,
     /// Read the finished archive back from the drive and check every byte and file of it, before it
     /// gets its name. Takes about as long again; what the drive itself still has in its memory
     /// cannot be told from what it keeps.
@@ -88,6 +94,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         }
         if args.verify {
             return Err(Failure::Conflict { first: "`--verify`", second: "`--output -`" });
+        }
+        if args.split.is_some() {
+            return Err(Failure::Conflict { first: "`--split`", second: "`--output -`" });
         }
         if io::stdout().is_terminal() {
             return Err(Failure::ArchiveToTerminal);
@@ -202,6 +211,11 @@ fn failed(search: &Search, failure: Failure) -> Result<(Value, Exit), Failure> {
 fn builder(order: &Order<'_>) -> Result<ArchiveBuilder, Failure> {
     let builder = ArchiveBuilder::new().level(order.args.level).threads(order.ui.threads);
     seal(&order.args.seal, builder.created(order.created.as_second()), order.ui)
+}
+
+fn part_size(text: &str) -> Result<u64, String> {
+    let size = amount::parse(text)?;
+    if size < NewArchive::SMALLEST_PART { Err("parts have at least 1M".to_owned()) } else { Ok(size) }
 }
 
 /// The patterns on the command line and those in files.

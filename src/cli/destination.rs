@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ocbak::{Error, Installation};
+use ocbak::{Error, Installation, NewArchive};
 
 use super::failure::Failure;
 
@@ -17,7 +17,14 @@ pub(crate) enum Destination {
 
 impl Destination {
     /// Decides by what the user wrote after `--output`; `name` is the one in a directory.
-    pub(crate) fn choose(output: &Path, name: &str, installation: &Installation) -> Result<Self, Failure> {
+    ///
+    /// Where it may be written in `parts`, none of their names may be taken.
+    pub(crate) fn choose(
+        output: &Path,
+        name: &str,
+        parts: bool,
+        installation: &Installation,
+    ) -> Result<Self, Failure> {
         if output.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
@@ -33,6 +40,9 @@ impl Destination {
         // A dangling link is something that exists, too.
         if path.symlink_metadata().is_ok() {
             return Err(Error::AlreadyExists { path }.into());
+        }
+        if parts {
+            NewArchive::vacant(&path)?;
         }
         outside(&path, parent, installation)?;
         Ok(Self::File(path))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use ocbak::{
-    ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewFile, PayloadSummary,
+    ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewArchive, PayloadSummary,
     Search, Summary, Usage, Verifier, capture, preview, sanitize,
 };
 
@@ -42,8 +42,8 @@ pub(crate) struct Prepared {
 pub(crate) struct Made {
     installation: Installation,
     in_use: Vec<Holder>,
-    /// `None` for standard output.
-    path: Option<PathBuf>,
+    /// The file or its parts; none for standard output.
+    files: Vec<PathBuf>,
     verified: bool,
     summary: Summary,
 }
@@ -58,7 +58,7 @@ impl Order<'_> {
             Destination::Stdout
         } else {
             let name = default_name(installation.profile.as_deref(), self.options.only_config, self.created);
-            Destination::choose(&self.args.output, &name, &installation)?
+            Destination::choose(&self.args.output, &name, self.args.split.is_some(), &installation)?
         };
         if let Destination::File(path) = &destination
             && path.extension().is_none()
@@ -84,25 +84,24 @@ impl Order<'_> {
             Some(id) => builder.series(id),
             None => builder,
         };
-        let (path, summary) = match destination {
+        let (files, summary) = match destination {
             Destination::Stdout => {
                 let directory = &self.args.spool_dir;
                 let spool = spool::create(directory)?;
                 let (mut spool, summary, _) = self.write(builder, spool, &installation, directory)?;
                 send(&mut spool, self.ui)?;
-                (None, summary)
+                (Vec::new(), summary)
             }
             Destination::File(path) => {
-                let file = NewFile::create(&path)?;
+                let file = NewArchive::create(&path, self.args.split)?;
                 let (file, summary, verifier) = self.write(builder, file, &installation, &path)?;
                 if self.args.verify {
                     read_back(&file, &path, &verifier, &summary, self.ui)?;
                 }
-                file.persist()?;
-                (Some(path), summary)
+                (file.persist()?, summary)
             }
         };
-        Ok(Made { installation, in_use, path, verified: self.args.verify, summary })
+        Ok(Made { installation, in_use, files, verified: self.args.verify, summary })
     }
 
     /// Says who is using the state directory; it is no hindrance unless the user says so.
@@ -177,7 +176,7 @@ impl Made {
 
     /// Tells what is in the archive. Where standard output is taken by it, the exit code still tells.
     pub(crate) fn say(&self) -> Result<(), Failure> {
-        let Some(path) = &self.path else {
+        let Some(path) = self.files.first() else {
             return Ok(());
         };
         let mut output = Output::new();
@@ -200,6 +199,12 @@ impl Made {
                 ))?;
             }
         }
+        if self.files.len() > 1 {
+            output.line(format_args!(
+                "  in {} parts, of which the first stands for all; together they are the archive",
+                self.files.len()
+            ))?;
+        }
         if self.verified {
             output.line("  read back and found sound")?;
         }
@@ -218,7 +223,11 @@ impl Made {
             })
         };
         json!({
-            "file": self.path.as_deref().map(json::path),
+            "file": self.files.first().map(|file| json::path(file)),
+            "parts": if self.files.len() > 1 { &self.files[..] } else { &[] }
+                .iter()
+                .map(|file| json::path(file))
+                .collect::<Vec<_>>(),
             "archive": hex::encode(self.summary.archive_id),
             "bytes": self.summary.length,
             "state_dir": json::path(&self.installation.state_dir),
@@ -234,7 +243,7 @@ impl Made {
 
 /// Checks a finished archive as the drive gives it back.
 fn read_back(
-    file: &NewFile,
+    file: &NewArchive,
     path: &Path,
     verifier: &Verifier,
     summary: &Summary,

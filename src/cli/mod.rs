@@ -2,6 +2,7 @@
 //! an exit code.
 
 mod adapt;
+mod amount;
 mod args;
 mod check;
 mod create;
@@ -41,6 +42,7 @@ use ui::Ui;
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     process::forbid_core_dumps();
+    process::allow_open_files();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(stop) => {

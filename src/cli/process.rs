@@ -1,9 +1,9 @@
-//! What the process does about the system around it: no core dumps, signals as a flag.
+//! What the process does about the system around it: no core dumps, enough open files, signals as a flag.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
@@ -21,6 +21,18 @@ pub(crate) fn forbid_core_dumps() {
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }
+
+/// Lets the process hold all parts of an archive open at a time; many systems begin with 1,024 or fewer.
+pub(crate) fn allow_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        // Where this fails, the part that cannot be opened says so.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+}
+
+const OPEN_FILES: u64 = 4096;
 
 /// Returns a flag that the first signal to stop sets; a second signal ends the process at once.
 pub(crate) fn stop_on_signals() -> Arc<AtomicBool> {

@@ -40,6 +40,7 @@ fn commands_name_units_and_defaults() {
                 "--only-config",
                 "--all-profiles",
                 "--verify",
+                "--split <SIZE>",
             ][..],
         ),
         ("info", &["needs no key", "--json"]),

@@ -9,6 +9,7 @@ mod prompt;
 mod read;
 mod restore;
 mod secrets;
+mod split;
 mod support;
 mod surroundings;
 mod usage;

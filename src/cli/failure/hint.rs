@@ -108,6 +108,9 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
 /// Advice for an error of the library about `file`.
 fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
     let named = file.map_or_else(|| "FILE".to_owned(), shown);
+    if let Some(hint) = part_hint(error, file) {
+        return Some(hint);
+    }
     let hint = match error {
         Error::In { path, source } => return library_hint(source, Some(path)),
         Error::Io { action: "write the header region", .. } => {
@@ -131,6 +134,12 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
                 "a later ocbak reads it; `tar -xOf {named} ocbak/RECOVERY.txt` says how to open \
                  it without ocbak"
             ));
+        }
+        Error::MissingParts { .. } => {
+            "all parts of an archive belong into one directory, under the names that they were made with"
+        }
+        Error::LimitExceeded { what, .. } if what.contains("number of parts") => {
+            "larger parts are fewer: `--split SIZE`"
         }
         Error::Malformed { .. } | Error::Truncated { .. } | Error::Tampered { .. } => {
             return Some(format!(
@@ -166,6 +175,30 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Advice for the name of a part of an archive, or of an archive that is in parts.
+fn part_hint(error: &Error, file: Option<&Path>) -> Option<String> {
+    let first = |whole: &str| Path::new(&format!("{whole}.001")).to_owned();
+    match error {
+        Error::Io { path: Some(path), source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            let first = first(path.to_str()?);
+            first
+                .exists()
+                .then(|| format!("this archive is in parts: name the first one, `{}`", shown(&first)))
+        }
+        Error::NotAnArchive(_) => {
+            let (whole, number) = file?.to_str()?.rsplit_once('.')?;
+            let counts = number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
+            (counts && number != "001").then(|| {
+                format!(
+                    "a part of an archive is nothing by itself: name the first one, `{}`",
+                    shown(&first(whole))
+                )
+            })
+        }
+        _ => None,
+    }
 }
 
 fn key_hint(error: &Error) -> Option<&'static str> {
