@@ -34,7 +34,7 @@ impl PassphraseArgs {
             file_option: "`--passphrase-file`",
             fd: self.passphrase_fd,
             fd_option: "`--passphrase-fd`",
-            variable: "OCBAK_PASSPHRASE",
+            variable: VARIABLE,
             variable_named: "the variable `OCBAK_PASSPHRASE`",
         }
         .read(ui)
@@ -66,7 +66,7 @@ impl NewPassphraseArgs {
             file_option: "`--new-passphrase-file`",
             fd: self.new_passphrase_fd,
             fd_option: "`--new-passphrase-fd`",
-            variable: "OCBAK_NEW_PASSPHRASE",
+            variable: NEW_VARIABLE,
             variable_named: "the variable `OCBAK_NEW_PASSPHRASE`",
         }
         .read(ui)
@@ -266,6 +266,9 @@ pub(crate) fn warn_if_shared(file: &File, path: &Path, ui: &Ui) {
     }
 }
 
+/// The variables that may hold a passphrase: no other program is to inherit them.
+pub(crate) const VARIABLE: &str = "OCBAK_PASSPHRASE";
+pub(crate) const NEW_VARIABLE: &str = "OCBAK_NEW_PASSPHRASE";
 const PROMPT: &str = "the prompt";
 const WORDS: usize = 10;
 /// Fewest characters of a new passphrase.

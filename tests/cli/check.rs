@@ -56,7 +56,7 @@ pub(crate) fn with_openclaw(test: Test, schema: u64) -> Test {
 
 /// Says what led it where, and fails where the configuration says so.
 const OPENCLAW: &str = r#"#!/bin/sh
-echo "$OPENCLAW_STATE_DIR $HOME $OCBAK_PASSPHRASE$OPENCLAW_PROFILE $*" >> "$0.log"
+echo "$OPENCLAW_STATE_DIR $HOME $OCBAK_PASSPHRASE$OCBAK_NEW_PASSPHRASE$OPENCLAW_PROFILE $*" >> "$0.log"
 case "$*" in
 config*) echo '{"valid":true,"warnings":[]}' ;;
 *) if grep -q broken "$OPENCLAW_STATE_DIR/openclaw.json"; then

@@ -44,7 +44,11 @@ fn variables_that_lead_elsewhere_are_named() {
         .stdout_has("fix: take it out where it is set, as in `~/.profile`, and here:\n       unset OPENCLAW_STATE_DIR\n")
         .stdout_has("environment: the variable `OPENCLAW_CONFIG_PATH` is `")
         .ends_with(3);
-    test.variable("OPENCLAW_STATE_DIR", &own).args(["check"]).stdout_has("nothing to find").success();
+    test.variable("OPENCLAW_STATE_DIR", &own)
+        .variable("OPENCLAW_CONFIG_PATH", "~/state/openclaw.json")
+        .args(["check"])
+        .stdout_has("nothing to find")
+        .success();
 }
 
 #[test]
@@ -89,6 +93,7 @@ fn openclaws_own_checks_run_for_that_very_installation() {
         test.openclaw()
             .variable("OPENCLAW_PROFILE", "other")
             .variable("OCBAK_PASSPHRASE", "SECRET")
+            .variable("OCBAK_NEW_PASSPHRASE", "SECRET")
             .args(CHECK)
             .args(["--run-doctor", "--json"])
             .json(code)

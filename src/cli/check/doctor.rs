@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use ocbak::{Environment, Installation, Installed, sanitize};
 
 use super::super::failure::Failure;
+use super::super::passphrase;
 use super::super::ui::{Output, Ui, count};
 use super::command::other_owner;
 
@@ -170,14 +171,15 @@ impl Outcome {
 
 const CHECKS: [&str; 2] = ["config validate --json", "doctor --lint --json --severity-min error"];
 /// What would lead OpenClaw elsewhere, and what is no business of it.
-const UNSET: [&str; 7] = [
+const UNSET: [&str; 8] = [
     "OPENCLAW_HOME",
     "OPENCLAW_STATE_DIR",
     "CLAWDBOT_STATE_DIR",
     "OPENCLAW_CONFIG_PATH",
     "OPENCLAW_PROFILE",
     "USERPROFILE",
-    "OCBAK_PASSPHRASE",
+    passphrase::VARIABLE,
+    passphrase::NEW_VARIABLE,
 ];
 /// OpenClaw looks for half a minute on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(300);
