@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::openclaw::{Environment, Installation, Location, Search, Service};
+use crate::openclaw::{Environment, Installation, Location, Search, Service, expand};
 
 use super::{Cause, Report, quoted, shown};
 
@@ -21,7 +21,7 @@ pub(super) fn check(installation: &Installation, environment: &Environment, repo
         }
     }
     if let (Some(value), Some(config)) = (environment.value("OPENCLAW_CONFIG_PATH"), &installation.config)
-        && !same(&installation.home.join(&value), config)
+        && !same(&expand(&value, &installation.home), config)
     {
         let variable = "OPENCLAW_CONFIG_PATH";
         let value = quoted(value.as_encoded_bytes());
@@ -84,7 +84,7 @@ fn check_service(installation: &Installation, service: &Service, report: &mut Re
         report.add(Cause::Service, text, &service.file);
     } else if let (Some(config), Some(own)) =
         (environment.value("OPENCLAW_CONFIG_PATH"), &installation.config)
-        && !same(Path::new(&config), own)
+        && !same(&expand(&config, &installation.home), own)
     {
         let config = shown(Path::new(&config));
         let text =

@@ -27,7 +27,7 @@ pub use locate::{Installation, Location, Search};
 pub use workspaces::{AgentDir, Workspace};
 
 pub(crate) use channels::RATCHETS;
-pub(crate) use environment::host;
+pub(crate) use environment::{expand, host};
 pub(crate) use include::MAX_SIZE as MAX_CONFIG_SIZE;
 pub(crate) use locate::SHARED_DATABASE;
 pub(crate) use service::Service;
