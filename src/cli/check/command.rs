@@ -13,6 +13,8 @@ use ocbak::Installation;
 pub(super) struct Commands {
     openclaw: String,
     place: String,
+    /// The configuration, for commands that look at an installation as it stands.
+    config: String,
 }
 
 impl Commands {
@@ -29,7 +31,7 @@ impl Commands {
             installation.state_dir == installation.home.join(format!(".openclaw-{profile}"))
         });
         let is_default = installation.state_dir == installation.home.join(".openclaw");
-        let mut place = format!("--home {home}");
+        let (mut place, mut own_config) = (format!("--home {home}"), String::new());
         let mut variables = String::new();
         let mut option = String::new();
         if let Some(profile) = profile {
@@ -43,7 +45,7 @@ impl Commands {
             installation.config.as_ref().filter(|config| !config.starts_with(&installation.state_dir))
         {
             let config = quote(config);
-            place.push_str(&format!(" --config {config}"));
+            own_config = format!(" --config {config}");
             variables.push_str(&format!("OPENCLAW_CONFIG_PATH={config} "));
         }
         if !own {
@@ -53,7 +55,7 @@ impl Commands {
         if let Some(owner) = owner {
             variables.insert_str(0, &format!("sudo -u '#{owner}' env "));
         }
-        Self { openclaw: format!("{variables}openclaw{option}"), place }
+        Self { openclaw: format!("{variables}openclaw{option}"), place, config: own_config }
     }
 
     /// `openclaw` with arguments.
@@ -61,9 +63,19 @@ impl Commands {
         format!("{} {arguments}", self.openclaw)
     }
 
-    /// `ocbak` with a command and arguments, for this installation.
-    pub(super) fn ocbak(&self, command: &str, arguments: &str) -> String {
-        format!("ocbak {command} {} {arguments}", self.place)
+    /// `ocbak create` of this installation.
+    pub(super) fn create(&self, arguments: &str) -> String {
+        format!("ocbak create {}{} {arguments}", self.place, self.config)
+    }
+
+    /// `ocbak restore` to this installation; where the configuration goes, the archive says.
+    pub(super) fn restore(&self, arguments: &str) -> String {
+        format!("ocbak restore {} {arguments}", self.place)
+    }
+
+    /// `ocbak undo` in this installation.
+    pub(super) fn undo(&self) -> String {
+        format!("ocbak undo {}", self.place)
     }
 }
 
@@ -92,29 +104,42 @@ mod tests {
 
     use super::{Commands, quote};
 
-    fn commands(state_dir: &str, own: bool, owner: Option<u32>) -> [String; 2] {
+    fn commands(state_dir: &str, config: Option<&str>, own: bool, owner: Option<u32>) -> [String; 3] {
         let directory = tempfile::tempdir().unwrap();
         let home = directory.path().to_str().unwrap().to_owned();
         fs::create_dir(directory.path().join(state_dir)).unwrap();
+        let config = config.map(|name| directory.path().join(name));
+        config.iter().for_each(|config| fs::write(config, "{}").unwrap());
         let search = Search {
             home: Some(directory.path().into()),
             state_dir: Some(directory.path().join(state_dir)),
+            config,
             ..Search::default()
         };
         let installation = Installation::locate(&search, &Environment::empty()).unwrap();
         let commands = Commands::as_seen(&installation, own, owner);
-        [commands.openclaw("status"), commands.ocbak("create", "-o x")].map(|text| text.replace(&home, "/h"))
+        let texts = [commands.openclaw("status"), commands.create("-o x"), commands.restore("x")];
+        texts.map(|text| text.replace(&home, "/h"))
     }
 
     #[test]
     fn each_place_has_its_options() {
-        assert_eq!(commands(".openclaw", true, None), ["openclaw status", "ocbak create --home /h -o x"]);
-        let profile = commands(".openclaw-work", false, None);
+        let usual = commands(".openclaw", None, true, None);
+        assert_eq!(usual, ["openclaw status", "ocbak create --home /h -o x", "ocbak restore --home /h x"]);
+        let profile = commands(".openclaw-work", None, false, None);
         assert_eq!(profile[0], "HOME=/h openclaw --profile work status");
         assert_eq!(profile[1], "ocbak create --home /h --profile work -o x");
-        let odd = commands("my state", true, Some(1000));
+        let odd = commands("my state", None, true, Some(1000));
         assert_eq!(odd[0], "sudo -u '#1000' env OPENCLAW_STATE_DIR='/h/my state' openclaw status");
         assert_eq!(odd[1], "ocbak create --home /h --state-dir '/h/my state' -o x");
+    }
+
+    #[test]
+    fn a_configuration_elsewhere_is_named_to_those_that_take_it() {
+        let own = commands(".openclaw", Some("x.json"), true, None);
+        assert_eq!(own[0], "OPENCLAW_CONFIG_PATH=/h/x.json openclaw status");
+        assert_eq!(own[1], "ocbak create --home /h --config /h/x.json -o x");
+        assert_eq!(own[2], "ocbak restore --home /h x");
     }
 
     #[test]

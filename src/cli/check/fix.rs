@@ -9,7 +9,7 @@ use super::command::{Commands, quote};
 /// The fix, a line each; where commands follow a text, they stand alone in their lines.
 pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Commands) -> Vec<String> {
     let one = |text: &str| vec![text.to_owned()];
-    let restore = |arguments: &str| commands.ocbak("restore", arguments);
+    let restore = |arguments: &str| commands.restore(arguments);
     match &finding.cause {
         Cause::AnotherHome { moves } if moves.is_empty() => {
             vec![format!("change them to where they are below {}", quote(&installation.home))]
@@ -23,7 +23,7 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
             });
             vec![
                 "stop OpenClaw there, then let a restore in place rewrite the paths:".to_owned(),
-                commands.ocbak("create", "-o moved.ocbak"),
+                commands.create("-o moved.ocbak"),
                 restore(&format!("{}--yes moved.ocbak", maps.collect::<String>())),
             ]
         }
@@ -84,11 +84,9 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
         Cause::Service => {
             vec!["write the service anew:".to_owned(), commands.openclaw("gateway install --force")]
         }
-        Cause::Interrupted => vec![
-            "finish it, or take it back:".to_owned(),
-            restore("--resume"),
-            commands.ocbak("undo", "").trim_end().to_owned(),
-        ],
+        Cause::Interrupted => {
+            vec!["finish it, or take it back:".to_owned(), restore("--resume"), commands.undo()]
+        }
         Cause::Stage => {
             vec!["where no restore is running, remove it:".to_owned(), each("rm -rf", &finding.paths)]
         }
