@@ -198,7 +198,7 @@ const STATE: &[Rule] = &[
     rule("{state,agent,credentials}/**/{,*}.before-restore-????????T??????Z*", Class::Temporary, "an old tree that a restore kept"),
     rule("{state,agent,credentials}/**/{,*}.before-restore-*.journal*",    Class::Temporary, "the journal of a restore"),
     rule("{state,agent,credentials}/**/{,*}.before-undo-????????T??????Z*",    Class::Temporary, "a restored tree that was undone"),
-    rule("{state,agent,credentials}/**/.*.ocbak-restore-*",               Class::Temporary, "left over from a restore"),
+    rule("{state,agent,credentials}/**/{,.*}.ocbak-restore-*",            Class::Temporary, "left over from a restore"),
     rule("{state,agent,credentials}/**/ocbak-scratch-*",                  Class::Temporary, "copies that a backup works on"),
     rule("state/tmp",                                         Class::Temporary, "OpenClaw's temporary files"),
     rule("{state,agent,credentials}/**/*.tmp",                            Class::Temporary, "left over from writing another file"),
@@ -212,7 +212,7 @@ const WORKSPACE: &[Rule] = &[
     rule("workspace/*/**/{,*}.before-restore-*.journal*",    Class::Temporary, "the journal of a restore"),
     rule("workspace/*/**/{,*}.before-undo-????????T??????Z*",    Class::Temporary, "a restored tree that was undone"),
     rule("workspace/*/**/ocbak-scratch-*",                    Class::Temporary, "copies that a backup works on"),
-    rule("workspace/*/**/.*.ocbak-restore-*",                 Class::Temporary, "left over from a restore"),
+    rule("workspace/*/**/{,.*}.ocbak-restore-*",              Class::Temporary, "left over from a restore"),
 ];
 
 /// Where package managers of the system put programs and what belongs to them.
@@ -252,12 +252,13 @@ mod tests {
         Some(reason.split(':').next().unwrap().to_owned())
     }
 
-    const LEFT_OUT: [(&str, &str); 22] = [
+    const LEFT_OUT: [(&str, &str); 23] = [
         ("state/workspace.before-restore-20261122T054858Z", "temporary"),
         ("state/.before-restore-20261122T054858Z", "temporary"),
         ("state/.before-restore-20261122T054858Z.journal", "temporary"),
         ("state/workspace.before-undo-20261122T054858Z", "temporary"),
         ("state/.workspace.ocbak-restore-0123456789abcdef", "temporary"),
+        ("state/.ocbak-restore-0123456789abcdef", "temporary"),
         ("state/cache", "regenerable"),
         ("state/plugin-skills", "regenerable"),
         ("state/media/remote-cache", "regenerable"),
