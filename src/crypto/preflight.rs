@@ -50,11 +50,11 @@ pub(crate) fn check(file: &mut impl Read, stanzas: Stanzas) -> Result<usize> {
                     .nth(1)
                     .and_then(work_factor)
                     .ok_or_else(|| bad("has a work factor that is not a number"))?;
-                if factor > max_work_factor {
+                if factor > max_work_factor.into() {
                     return Err(Error::LimitExceeded {
                         what: "scrypt work factor of the passphrase slot".to_owned(),
                         limit: max_work_factor.into(),
-                        found: factor.into(),
+                        found: factor,
                     });
                 }
             }
@@ -98,18 +98,18 @@ fn header_end(bytes: &[u8]) -> Option<usize> {
     Some(start + line + 1)
 }
 
-fn work_factor(digits: &[u8]) -> Option<u8> {
+fn work_factor(digits: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(digits).ok()?;
     let canonical =
         text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() && !text.starts_with('0');
-    // A number too large for a byte is over every limit.
-    canonical.then(|| text.parse().unwrap_or(u8::MAX))
+    // What is larger still is over every limit as well.
+    canonical.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Stanzas, check};
-    use crate::error::ErrorKind;
+    use crate::error::{Error, ErrorKind};
 
     const SCRYPT: Stanzas = Stanzas::Scrypt { max_work_factor: 20 };
 
@@ -126,6 +126,15 @@ mod tests {
         let public = header("-> X25519 a\nbody\n-> b-grease x\n\n");
         assert_eq!(check(&mut public.as_bytes(), Stanzas::PublicKeys).unwrap(), public.len() - 4);
         assert_eq!(kind(&header("-> scrypt salt 18\nbody\n"), SCRYPT), None);
+    }
+
+    #[test]
+    fn a_work_factor_over_the_limit_is_told_as_it_stands() {
+        for (digits, expected) in [("21", 21), ("256", 256), ("99999999999999999999", u64::MAX)] {
+            let text = header(&format!("-> scrypt salt {digits}\nbody\n"));
+            let error = check(&mut text.as_bytes(), SCRYPT).unwrap_err();
+            assert!(matches!(error, Error::LimitExceeded { found, limit: 20, .. } if found == expected));
+        }
     }
 
     #[test]
