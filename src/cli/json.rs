@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use ocbak::{Damage, Holder, Manifest, Noted, Restored, Root, Skipped};
+use ocbak::{ArchivePath, Damage, Holder, Manifest, Noted, Restored, Root, Skipped};
 
 use super::ui::Ui;
 
@@ -57,18 +57,18 @@ pub(crate) fn damage(damage: &[Damage]) -> Value {
 }
 
 pub(crate) fn skipped(skipped: &Skipped) -> Value {
-    let mut object = Map::new();
-    put_name(&mut object, "path", skipped.path.as_bytes());
-    object.insert("reason".to_owned(), skipped.why.as_str().into());
-    object.insert("detail".to_owned(), skipped.detail.as_str().into());
-    object.into()
+    about(&skipped.path, skipped.why.as_str(), &skipped.detail)
 }
 
 pub(crate) fn noted(noted: &Noted) -> Value {
+    about(&noted.path, noted.why.as_str(), &noted.detail)
+}
+
+fn about(path: &ArchivePath, reason: &str, detail: &str) -> Value {
     let mut object = Map::new();
-    put_name(&mut object, "path", noted.path.as_bytes());
-    object.insert("reason".to_owned(), noted.why.as_str().into());
-    object.insert("detail".to_owned(), noted.detail.as_str().into());
+    put_name(&mut object, "path", path.as_bytes());
+    object.insert("reason".to_owned(), reason.into());
+    object.insert("detail".to_owned(), detail.into());
     object.into()
 }
 
