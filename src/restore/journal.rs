@@ -87,6 +87,15 @@ enum Text {
     Raw(Vec<u8>),
 }
 
+/// What a journal of an earlier run is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be looked at: nothing is written, and others may look too.
+    Look,
+    /// To finish its restore, or take it back.
+    Change,
+}
+
 /// A journal that this process holds.
 pub(super) struct Journal {
     directory: Rc<Directory>,
@@ -114,7 +123,7 @@ impl Journal {
         let first = [name.as_bytes(), &Self::UNBORN[Self::SUFFIX.len()..]].concat();
         let file = directory.create_file(&first)?;
         let mut journal = Self { directory, name: first, file, stays: Cell::new(false) };
-        journal.lock()?;
+        journal.lock(Purpose::Change)?;
         let started = Record::Started {
             version: VERSION,
             place: Bytes::of(place),
@@ -137,7 +146,7 @@ impl Journal {
         {
             let journal =
                 Self { directory: directory.clone(), name: name.to_vec(), file, stays: Cell::new(true) };
-            journal.stays.set(!journal.lock().unwrap_or(false));
+            journal.stays.set(!journal.lock(Purpose::Change).unwrap_or(false));
         }
     }
 
@@ -147,11 +156,16 @@ impl Journal {
         directory: Rc<Directory>,
         name: &[u8],
         place: &Path,
+        purpose: Purpose,
     ) -> Result<Option<(Self, Vec<Record>)>> {
         if !directory.look(name)?.is_some_and(|there| is_file(&there)) {
             return Ok(None);
         }
-        let file = match directory.open_to_write(name) {
+        let opened = match purpose {
+            Purpose::Look => directory.open_file(name),
+            Purpose::Change => directory.open_to_write(name),
+        };
+        let file = match opened {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => return Ok(None),
             outcome => outcome?,
         };
@@ -161,13 +175,16 @@ impl Journal {
         if !is_ours || metadata.mode() & 0o022 != 0 {
             return Ok(None);
         }
-        if !journal.lock()? {
+        if !journal.lock(purpose)? {
             return Err(Error::invalid(format!(
                 "another process is restoring here: it holds `{}`",
                 shown(&journal.path())
             )));
         }
-        let records = journal.read()?;
+        let (records, length) = journal.read()?;
+        if purpose == Purpose::Change {
+            journal.end_at(length)?;
+        }
         let speaks = matches!(
             records.first(),
             Some(Record::Started { place: of, inode, .. }) if of.path() == place && *inode == metadata.ino()
@@ -210,8 +227,12 @@ impl Journal {
     }
 
     /// Tells whether no other process had the lock. Where the file system has none, nobody has.
-    fn lock(&self) -> Result<bool> {
-        match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+    fn lock(&self, purpose: Purpose) -> Result<bool> {
+        let lock = match purpose {
+            Purpose::Look => FlockOperation::NonBlockingLockShared,
+            Purpose::Change => FlockOperation::NonBlockingLockExclusive,
+        };
+        match flock(&self.file, lock) {
             Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(true),
             Err(Errno::WOULDBLOCK) => Ok(false),
             Err(errno) => Err(self.error("lock", errno.into())),
@@ -232,7 +253,8 @@ impl Journal {
         Ok(())
     }
 
-    fn read(&self) -> Result<Vec<Record>> {
+    /// Reads the records, and how long they are together.
+    fn read(&self) -> Result<(Vec<Record>, u64)> {
         let mut records = Vec::new();
         let mut reader = BufReader::new(&self.file);
         let mut line = Vec::new();
@@ -254,18 +276,19 @@ impl Journal {
             })?;
             records.push(record);
         }
-        // The next line begins where the last whole one ends.
-        self.file
-            .set_len(length)
-            .and_then(|()| (&self.file).seek(SeekFrom::Start(length)))
-            .map_err(|error| self.error("write", error))?;
         match records.first() {
-            None | Some(Record::Started { version: VERSION, .. }) => Ok(records),
+            None | Some(Record::Started { version: VERSION, .. }) => Ok((records, length)),
             _ => Err(Error::invalid(format!(
                 "journal `{}` cannot be read: this version does not know its kind",
                 shown(&self.path())
             ))),
         }
+    }
+
+    /// Has the next line begin where the last whole one ends.
+    fn end_at(&self, length: u64) -> Result<()> {
+        let ended = self.file.set_len(length).and_then(|()| (&self.file).seek(SeekFrom::Start(length)));
+        ended.map(drop).map_err(|error| self.error("write", error))
     }
 
     fn metadata(&self) -> Result<Metadata> {

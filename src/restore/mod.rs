@@ -42,8 +42,9 @@ pub use select::Selection;
 
 use feed::{Chosen, Feed, Whole};
 use fill::{Filling, Totals};
-use journal::{Record, StagedTree};
+use journal::{Purpose, Record, StagedTree};
 use layout::{Contents, Layout};
+use locate::shown;
 use moves::Moves;
 use stage::Facts;
 
@@ -148,17 +149,17 @@ fn run<'f>(
 /// Removes what an interrupted run left of a directory that is to be made; refuses to replace
 /// an installation that is between two states.
 fn settle(layout: &Layout, own: &[u8]) -> Result<()> {
-    let earlier = match PastRestore::find_beside(&layout.place, Some(own)) {
+    let earlier = match PastRestore::find_beside(&layout.place, Some(own), Purpose::Change) {
         // Others may extract into the same directory.
         Err(_) if !layout.lasting => return Ok(()),
         outcome => outcome?,
     };
     let earlier = earlier.into_iter().filter_map(PastRestore::remembered);
     for past in earlier.filter(PastRestore::is_interrupted) {
-        if layout.lasting {
+        if layout.lasting || past.replaces() {
             return Err(Error::invalid(format!(
                 "a restore to `{}` was interrupted and is neither finished nor taken back",
-                layout.place.display()
+                shown(&layout.place)
             )));
         }
         past.take_back()?;

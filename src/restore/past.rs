@@ -10,9 +10,9 @@ use crate::observer::Observer;
 use crate::path::ArchivePath;
 
 use super::activate;
-use super::journal::{Bytes, Journal, Place, Record, StagedTree, present};
+use super::journal::{Bytes, Journal, Place, Purpose, Record, StagedTree, present};
 use super::keep::Keep;
-use super::layout::Tree;
+use super::layout::{Manner, Tree};
 use super::locate::{resolve, shown};
 use super::migrate::Owner;
 use super::moves::Moves;
@@ -59,11 +59,21 @@ impl PastRestore {
     ///
     /// A journal says what to rename; one that another user could have written is passed over.
     pub fn find(place: &Path) -> Result<Vec<Self>> {
-        Self::find_beside(place, None)
+        Self::find_beside(place, None, Purpose::Change)
+    }
+
+    /// As [`PastRestore::find`], to be looked at only: nothing is written, and neither
+    /// [`PastRestore::resume`] nor [`PastRestore::take_back`] can begin.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PastRestore::find`].
+    pub fn look(place: &Path) -> Result<Vec<Self>> {
+        Self::find_beside(place, None, Purpose::Look)
     }
 
     /// As [`PastRestore::find`], without the restore that writes the journal of this name.
-    pub(super) fn find_beside(place: &Path, own: Option<&[u8]>) -> Result<Vec<Self>> {
+    pub(super) fn find_beside(place: &Path, own: Option<&[u8]>, purpose: Purpose) -> Result<Vec<Self>> {
         let place = resolve(place)?;
         let name = place.file_name().unwrap_or_default().as_encoded_bytes();
         let mut found = Vec::new();
@@ -75,12 +85,14 @@ impl PastRestore {
             let start = Keep::base(name, "");
             // One that cannot be listed is none that a journal was put into.
             for name in directory.names().unwrap_or_default() {
-                if name.starts_with(&start) && name.ends_with(Journal::UNBORN) {
+                let is_unborn = name.starts_with(&start) && name.ends_with(Journal::UNBORN);
+                if is_unborn && purpose == Purpose::Change {
                     Journal::sweep(&directory, &name);
                 }
                 let is_other = own.is_none_or(|own| own != name);
                 if name.starts_with(&start) && name.ends_with(Journal::SUFFIX) && is_other {
-                    let Some((journal, records)) = Journal::open(directory.clone(), &name, &place)? else {
+                    let Some((journal, records)) = Journal::open(directory.clone(), &name, &place, purpose)?
+                    else {
                         continue;
                     };
                     // Of two in one second the later has the longer name.
@@ -144,6 +156,12 @@ impl PastRestore {
             return None;
         }
         Some(self)
+    }
+
+    /// Whether it replaces what is there, and does not only add to a directory.
+    pub(super) fn replaces(&self) -> bool {
+        let mut trees = self.ready.iter().flat_map(|(_, trees)| trees);
+        trees.any(|tree| matches!(tree.manner, Manner::Swap | Manner::Merge))
     }
 
     /// Finishes an interrupted restore.

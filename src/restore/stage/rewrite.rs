@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, fchmod};
 
 use crate::error::{Error, Result};
-use crate::path::ArchivePath;
+use crate::path::{ArchivePath, sanitize};
 
 use super::directory::{is_same, shown};
 use super::{Directory, Facts, Stage};
@@ -47,7 +47,8 @@ impl Stage {
         self.unlocked(place)?;
         let stage = self.parent.path_of(&self.name);
         if !is_same(&Directory::open(&stage)?.stat()?, &self.root.stat()?) {
-            return Err(Error::invalid(format!("another process changed `{}`", stage.display())));
+            let stage = sanitize(stage.as_os_str().as_encoded_bytes());
+            return Err(Error::invalid(format!("another process changed `{stage}`")));
         }
         Ok(stage.join(shown(place.as_bytes())))
     }

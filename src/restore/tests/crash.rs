@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::past::{PastRestore, TakenBack};
-use super::{Job, Payload, Silent, home, list, state, workspace};
-use crate::error::Result;
+use super::{Job, Payload, Silent, extract_to, home, list, state, workspace};
+use crate::error::{ErrorKind, Result};
 
 /// Where the process shall end: counts down.
 static LEFT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(number("OCBAK_TEST_CRASH")));
@@ -232,12 +232,7 @@ fn an_interrupted_resumption_is_resumed() {
     for scene in ["beside", "inside", "two steps", "names"] {
         let new = restored(scene);
         // The first crash, where half of the steps are done.
-        let first = (1..1000).find(|&at| {
-            let (_scratch, home) = live_home();
-            assert!(crash("restore", scene, &home, at));
-            latest(&home).is_some_and(|past| past.can_resume())
-        });
-        let first = first.unwrap() + 5;
+        let first = first_complete(scene) + 5;
         for at in 1.. {
             let (_scratch, home) = live_home();
             let old = list(&home);
@@ -254,6 +249,58 @@ fn an_interrupted_resumption_is_resumed() {
             assert_eq!(visible(&home), old, "{scene} {at}");
         }
     }
+}
+
+/// A home with a restore that ended with everything unpacked, and the names of what is there.
+fn interrupted(scene: &str) -> (tempfile::TempDir, PathBuf, Vec<String>) {
+    let at = first_complete(scene);
+    let (scratch, home) = live_home();
+    assert!(crash("restore", scene, &home, at));
+    let names = list(&home);
+    (scratch, home, names)
+}
+
+/// The first point at which everything is unpacked.
+fn first_complete(scene: &str) -> u64 {
+    let is_complete = |at: &u64| {
+        let (_scratch, home) = live_home();
+        assert!(crash("restore", scene, &home, *at));
+        latest(&home).is_some_and(|past| past.can_resume())
+    };
+    (1..1000).find(is_complete).unwrap()
+}
+
+#[test]
+fn a_look_writes_nothing() {
+    let (_scratch, home, _) = interrupted("beside");
+    let journal = fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().path());
+    let journal =
+        journal.into_iter().find(|path| path.extension().is_some_and(|end| end == "journal")).unwrap();
+    // A line that was being written, and a journal that was being made.
+    let mut text = fs::read(&journal).unwrap();
+    text.extend(b"{\"made");
+    fs::write(&journal, text).unwrap();
+    fs::write(journal.with_extension("journal.new"), "").unwrap();
+    let before = list(&home);
+    let look = || PastRestore::look(&home.join(".openclaw"));
+    let (one, other) = (look().unwrap(), look().unwrap());
+    assert!(one.len() == 1 && one[0].can_resume() && other[0].can_resume());
+    assert!(one.into_iter().next().unwrap().take_back().is_err());
+    drop(other);
+    assert_eq!(list(&home), before);
+    let held = latest(&home).unwrap();
+    assert_eq!(look().err().map(|error| error.kind()), Some(ErrorKind::Invalid));
+    held.take_back().unwrap();
+}
+
+#[test]
+fn nothing_is_added_to_an_installation_between_two_states() {
+    let (_scratch, home, before) = interrupted("names");
+    let payload = state(&home).file("state/new", b"new");
+    let error = extract_to(&payload, &["state/new"], &home.join(".openclaw")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("was interrupted"), "{error}");
+    assert_eq!(list(&home), before);
 }
 
 const CRASHED: i32 = 86;
