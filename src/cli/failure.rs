@@ -205,7 +205,7 @@ impl fmt::Display for Failure {
             Self::NotConfirmed => {
                 f.write_str("replacing what is in place needs a yes, and there is no terminal to ask for it")
             }
-            Self::Declined => f.write_str("not restored: nothing was changed"),
+            Self::Declined => f.write_str("not done: nothing was replaced"),
             Self::EmptyPassphrase { place } => write!(f, "the passphrase from {place} is empty"),
             Self::BadPassphrase { place, what } => {
                 write!(f, "the passphrase from {place} {what}")

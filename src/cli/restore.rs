@@ -83,8 +83,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let doctor = args.run_doctor.then(|| Doctor::find(&Environment::current())).transpose()?;
     // Before the passphrase, so that nobody waits for a refusal.
     unused(&target, &args.place, args.dry_run, ui)?;
-    settle(&target, args.dry_run, ui)?;
     let archive = unlock(&args.unlock, file, ui)?;
+    // Before the plan, which looks at what is there then.
+    settle(&target, args.dry_run, ui)?;
     let selection = Selection {
         roles: args.only.map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
         globs: args.globs.clone(),
@@ -184,7 +185,8 @@ fn settle(target: &Target, dry_run: bool, ui: &Ui) -> Result<(), Failure> {
     let Target::Original { state_dir, .. } = target else {
         return Ok(());
     };
-    for past in PastRestore::find(state_dir)?.into_iter().filter(PastRestore::is_interrupted) {
+    let all = if dry_run { PastRestore::look(state_dir) } else { PastRestore::find(state_dir) };
+    for past in all?.into_iter().filter(PastRestore::is_interrupted) {
         let when = past.stamp().to_owned();
         if dry_run {
             ui.warn(format_args!("a restore of {when} was interrupted: another would take it back first"));

@@ -38,7 +38,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         Location::find(&args.place.search(), &Environment::current()).map_err(Failure::Locating)?;
     let target = Target::Original { home, state_dir: state_dir.clone() };
     unused(&target, &args.place, args.dry_run, ui)?;
-    let Some(past) = PastRestore::find(&state_dir)?.into_iter().next() else {
+    let all = if args.dry_run { PastRestore::look(&state_dir) } else { PastRestore::find(&state_dir) };
+    let Some(past) = all?.into_iter().next() else {
         return Err(Failure::NothingToUndo { state_dir });
     };
     let mut document = json!({
@@ -56,12 +57,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     {
         return Err(Failure::Declined);
     }
+    let mut exit = Exit::Done;
     if !args.dry_run {
         // The question may have stood for hours.
         unused(&target, &args.place, false, ui)?;
         let taken = past.take_back()?;
         for note in &taken.notes {
             ui.warn(note);
+            exit = Exit::Attention;
         }
         document["back"] = paths(&taken.back);
         document["aside"] = paths(&taken.aside);
@@ -73,7 +76,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         json::put_warnings(&mut document, ui);
         ui::document(&document)?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn say_plan(past: &PastRestore, dry_run: bool) -> Result<(), Failure> {
