@@ -25,10 +25,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let environment = Environment::current();
     let installation = Installation::locate(&args.place.search(), &environment).map_err(Failure::Locating)?;
-    outlook::warn(&installation, ui);
+    let attention = outlook::warn(&installation, ui);
     let usage = Usage::of(&installation.state_dir, installation.config.as_deref(), &environment);
     let options = CaptureOptions { only_config: args.only_config, ..CaptureOptions::default() };
-    let outlook = outlook::look(&installation, &options, ui)?;
+    let outlook = outlook::look(&installation, &options, attention, ui)?;
     if ui.json {
         let mut document = outlook.document();
         document["installation"] = found(&installation, &usage.holders);

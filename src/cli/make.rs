@@ -34,6 +34,8 @@ pub(crate) struct Order<'a> {
 /// An installation of which an archive can be made.
 pub(crate) struct Prepared {
     pub(crate) installation: Installation,
+    /// It is not as it should be.
+    attention: bool,
     in_use: Vec<Holder>,
     destination: Destination,
 }
@@ -41,6 +43,7 @@ pub(crate) struct Prepared {
 /// An archive that is complete.
 pub(crate) struct Made {
     installation: Installation,
+    attention: bool,
     in_use: Vec<Holder>,
     /// The file or its parts; none for standard output.
     files: Vec<PathBuf>,
@@ -52,7 +55,7 @@ impl Order<'_> {
     /// Looks for an installation, and refuses what cannot work before any secret is asked for.
     pub(crate) fn prepare(&self, search: &Search) -> Result<Prepared, Failure> {
         let installation = Installation::locate(search, &self.environment).map_err(Failure::Locating)?;
-        outlook::warn(&installation, self.ui);
+        let attention = outlook::warn(&installation, self.ui);
         let in_use = self.users(&installation)?;
         let destination = if self.args.dry_run {
             Destination::Stdout
@@ -66,17 +69,17 @@ impl Order<'_> {
             let path = path.display();
             self.ui.note(format_args!("`{path}` is to be a file, since there is no directory of that name"));
         }
-        Ok(Prepared { installation, in_use, destination })
+        Ok(Prepared { installation, attention, in_use, destination })
     }
 
     /// Finds what an archive would hold.
     pub(crate) fn look(&self, prepared: &Prepared) -> Result<Outlook, Failure> {
-        outlook::look(&prepared.installation, &self.options, self.ui)
+        outlook::look(&prepared.installation, &self.options, prepared.attention, self.ui)
     }
 
     /// Makes the archive.
     pub(crate) fn make(&self, prepared: Prepared, builder: ArchiveBuilder) -> Result<Made, Failure> {
-        let Prepared { installation, in_use, destination } = prepared;
+        let Prepared { installation, attention, in_use, destination } = prepared;
         // Whoever keeps the newest of a series must not keep a configuration instead of everything.
         let series =
             if self.options.only_config { None } else { series::of(&installation.state_dir, self.ui) };
@@ -101,7 +104,7 @@ impl Order<'_> {
                 (file.persist()?, summary)
             }
         };
-        Ok(Made { installation, in_use, files, verified: self.args.verify, summary })
+        Ok(Made { installation, attention, in_use, files, verified: self.args.verify, summary })
     }
 
     /// Says who is using the state directory; it is no hindrance unless the user says so.
@@ -169,8 +172,7 @@ impl Prepared {
 
 impl Made {
     pub(crate) fn exit(&self) -> Exit {
-        let attention = !self.installation.warnings.is_empty()
-            || self.summary.payloads.iter().any(|payload| payload.attention > 0);
+        let attention = self.attention || self.summary.payloads.iter().any(|payload| payload.attention > 0);
         if attention { Exit::Attention } else { Exit::Done }
     }
 

@@ -15,18 +15,26 @@ pub(crate) struct Outlook {
     attention: bool,
 }
 
-/// Says what about an installation a person should know.
-pub(crate) fn warn(installation: &Installation, ui: &Ui) {
+/// Says what about an installation a person should know; tells whether it needs attention.
+pub(crate) fn warn(installation: &Installation, ui: &Ui) -> bool {
+    let mut attention = !installation.warnings.is_empty();
     for warning in &installation.warnings {
         ui.warn(warning);
     }
-    match PastRestore::find(&installation.state_dir) {
-        Ok(past) if past.iter().any(PastRestore::is_interrupted) => ui.warn(
-            "a restore of this installation was interrupted: `ocbak restore --resume` finishes it, \
-             `ocbak undo` takes it back",
-        ),
-        Ok(_) => {}
-        Err(error) => ui.warn(error),
+    match PastRestore::look(&installation.state_dir) {
+        Ok(past) if past.iter().all(|past| !past.is_interrupted()) => {}
+        // What is there is neither the old installation nor the restored one.
+        Ok(_) => {
+            attention = true;
+            ui.warn(
+                "a restore of this installation was interrupted: `ocbak restore --resume` finishes it, \
+                 `ocbak undo` takes it back",
+            );
+        }
+        Err(error) => {
+            attention = true;
+            ui.warn(error);
+        }
     }
     // No reason for another exit code: what is on this machine is all there.
     if installation.remote {
@@ -35,19 +43,21 @@ pub(crate) fn warn(installation: &Installation, ui: &Ui) {
              memory and channel logins lie there, and want a backup there",
         );
     }
+    attention
 }
 
-/// Walks the installation as `create` would.
+/// Walks the installation as `create` would; `attention` is what [`warn`] told.
 pub(crate) fn look(
     installation: &Installation,
     options: &CaptureOptions,
+    attention: bool,
     ui: &Ui,
 ) -> Result<Outlook, Failure> {
     let parts = {
         let progress = ui.progress("looking", None);
         preview(installation, options, &progress)?
     };
-    let attention = !installation.warnings.is_empty()
+    let attention = attention
         || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention())
         || parts.iter().flat_map(|part| &part.noted).any(|noted| noted.why.needs_attention());
     Ok(Outlook { parts, attention })

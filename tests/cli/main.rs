@@ -5,6 +5,7 @@ mod create;
 mod help;
 mod locate;
 mod passwd;
+mod past;
 mod prompt;
 mod read;
 mod restore;
