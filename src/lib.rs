@@ -49,7 +49,7 @@ pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewArchive, PayloadSummary, ReadAt, Sealed,
     SlotChange, Summary, Verifier, VerifyReport,
 };
-pub use capture::{CaptureOptions, Preview, capture, preview};
+pub use capture::{CaptureOptions, Estimate, Preview, capture, preview};
 pub use check::{Cause, Finding, check};
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};

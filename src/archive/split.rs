@@ -28,6 +28,9 @@ impl NewArchive {
     /// Size of the smallest parts.
     pub const SMALLEST_PART: u64 = 1 << 20;
 
+    /// Number of the parts that there may be.
+    pub const MOST_PARTS: u64 = MOST;
+
     /// Starts an archive that is to be found at `path`, or in parts of `part` bytes at `path` with `.001` and so on.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Nothing on the disk is changed, no link is followed, and what cannot be read is listed instead of
 //! ending the backup.
 
+mod estimate;
 mod facts;
 mod listing;
 mod meta;
@@ -18,8 +19,10 @@ mod xattr;
 
 use std::io::{Seek, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::archive::ArchiveWriter;
+use crate::capture::estimate::Sampler;
 use crate::capture::record::{Recorder, Sink};
 use crate::capture::roots::Scope;
 use crate::capture::survey::Survey;
@@ -30,6 +33,7 @@ use crate::format::limits::LIMITS;
 use crate::observer::Observer;
 use crate::openclaw::Installation;
 
+pub use estimate::Estimate;
 pub(crate) use scratch::{Copy, Scratch};
 pub(crate) use sqlite::copy_database;
 pub use survey::Preview;
@@ -89,7 +93,9 @@ pub fn capture<W: Write + Seek + Send + 'static>(
     record(installation, options, writer, observer)
 }
 
-/// Tells what a capture would store; reads no content.
+/// Tells what a capture would store, and how large it would be in an archive of a level of compression.
+///
+/// Reads a sample of the content, for less than a second.
 ///
 /// # Errors
 ///
@@ -99,19 +105,23 @@ pub fn capture<W: Write + Seek + Send + 'static>(
 pub fn preview(
     installation: &Installation,
     options: &CaptureOptions,
+    level: i32,
     observer: &dyn Observer,
-) -> Result<Vec<Preview>> {
+) -> Result<(Vec<Preview>, Estimate)> {
     let scope = Scope::new(installation, options, observer)?;
     let mut links = Links::default();
     let mut previews = Vec::new();
+    let mut sampler = Sampler::default();
     for role in roles(options) {
-        let mut survey = Survey::new(role, facts::source(installation, &scope, role));
+        let mut survey = Survey::new(role, facts::source(installation, &scope, role), &mut sampler);
         walk(&scope, role, &mut links, &mut survey, observer)?;
         previews.push(survey.finish());
     }
     warn_of_idle_patterns(&scope, observer);
-    Ok(previews)
+    Ok((previews, sampler.estimate(level, SAMPLING)))
 }
+
+const SAMPLING: Duration = Duration::from_millis(500);
 
 /// Sends everything into a sink.
 fn record(

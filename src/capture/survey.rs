@@ -1,9 +1,10 @@
-//! Counts what a capture would store, without reading it.
+//! Counts what a capture would store, and chooses a sample of it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
+use crate::capture::estimate::Sampler;
 use crate::capture::meta::Meta;
 use crate::capture::walk::{Found, Stored, Visitor};
 use crate::capture::{sqlite, stable};
@@ -33,16 +34,17 @@ pub struct Preview {
 
 /// The visitor that counts.
 #[derive(Debug)]
-pub(crate) struct Survey {
+pub(crate) struct Survey<'a> {
     preview: Preview,
+    sampler: &'a mut Sampler,
     sizes: BTreeMap<ArchivePath, u64>,
 }
 
-impl Survey {
-    pub(crate) fn new(role: Role, source: Source) -> Self {
+impl<'a> Survey<'a> {
+    pub(crate) fn new(role: Role, source: Source, sampler: &'a mut Sampler) -> Self {
         let (skipped, noted, largest) = (Vec::new(), Vec::new(), Vec::new());
         let preview = Preview { role, source, entries: 0, bytes: 0, skipped, noted, largest };
-        Self { preview, sizes: BTreeMap::new() }
+        Self { preview, sampler, sizes: BTreeMap::new() }
     }
 
     pub(crate) fn finish(mut self) -> Preview {
@@ -53,19 +55,22 @@ impl Survey {
     }
 }
 
-impl Visitor for Survey {
+impl Visitor for Survey<'_> {
     fn directory(&mut self, _: &ArchivePath, _: &Meta, _: BorrowedFd<'_>) -> Result<()> {
         self.preview.entries += 1;
+        self.sampler.entry();
         Ok(())
     }
 
     fn symlink(&mut self, _: &ArchivePath, _: &Meta, _: &[u8]) -> Result<()> {
         self.preview.entries += 1;
+        self.sampler.entry();
         Ok(())
     }
 
     fn hardlink(&mut self, _: &ArchivePath, _: &Meta, _: &ArchivePath) -> Result<()> {
         self.preview.entries += 1;
+        self.sampler.entry();
         Ok(())
     }
 
@@ -81,10 +86,9 @@ impl Visitor for Survey {
         self.preview.entries += 1;
         self.preview.bytes += meta.size;
         *self.sizes.entry(found.part()).or_default() += meta.size;
-        Ok(match sqlite::recognise(&file) {
-            Some(_) => Stored::Snapshot,
-            None => Stored::File,
-        })
+        let database = sqlite::recognise(&file).is_some();
+        self.sampler.file(&found.location(), meta.size, database);
+        Ok(if database { Stored::Snapshot } else { Stored::File })
     }
 
     fn skip(&mut self, skipped: Skipped) -> Result<()> {

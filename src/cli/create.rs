@@ -18,6 +18,9 @@ use super::make::{Order, Prepared};
 use super::ui::{self, Ui, closed_stdout};
 use super::unlock::{SealArgs, seal};
 
+/// By measurement: higher ones take much longer for little.
+pub(super) const LEVEL: i32 = 3;
+
 /// Make an encrypted archive of an OpenClaw installation, running or not.
 ///
 /// The archive appears under its name only when it is complete, and never replaces a file. Exit
@@ -59,8 +62,9 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) require_stopped: bool,
     /// Write an archive that is larger than this in parts of this size: `FILE.001`, `FILE.002` and so on,
-    /// for drives with small files and small drives. Every command takes the first part for the
-    /// whole; `cat FILE.*` joins them. K, M, G and T are binary: `700M`, `4G`.
+    /// for drives with small files and small drives; on FAT32 that is done without being asked for.
+    /// Every command takes the first part for the whole; `cat FILE.*` joins them. K, M, G and T are
+    /// binary: `700M`, `4G`.
     #[arg(long, value_name = "SIZE", value_parser = part_size)]
     pub(super) split: Option<u64>,
     /// Read the finished archive back from the drive and check every byte and file of it, before it
@@ -72,7 +76,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Level of compression, from 1 (fast) to 19 (small).
-    #[arg(long, value_name = "N", default_value_t = 3,
+    #[arg(long, value_name = "N", default_value_t = LEVEL,
           value_parser = clap::value_parser!(i32).range(1..=19))]
     pub(super) level: i32,
     /// Where an archive for standard output grows, encrypted, before it is sent.

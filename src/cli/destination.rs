@@ -6,34 +6,37 @@ use std::path::{Path, PathBuf};
 use ocbak::{Error, Installation, NewArchive};
 
 use super::failure::Failure;
+use super::room;
+use super::ui::{Ui, size};
 
 /// Where a new archive goes.
 #[derive(Debug)]
 pub(crate) enum Destination {
     Stdout,
-    /// A file that does not exist, in a directory that does.
-    File(PathBuf),
+    /// A file that does not exist, in a directory that does, and the size of its parts where it may need some.
+    File {
+        path: PathBuf,
+        part: Option<u64>,
+    },
 }
 
 impl Destination {
     /// Decides by what the user wrote after `--output`; `name` is the one in a directory.
     ///
-    /// Where it may be written in `parts`, none of their names may be taken.
+    /// Parts have the size that the user asks for, where the drive holds such files.
     pub(crate) fn choose(
         output: &Path,
         name: &str,
-        parts: bool,
+        split: Option<u64>,
         installation: &Installation,
+        ui: &Ui,
     ) -> Result<Self, Failure> {
         if output.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
         let is_directory = output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/");
         let path = if is_directory { output.join(name) } else { output.to_owned() };
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let parent = parent(&path);
         if !parent.is_dir() {
             return Err(Failure::NoDirectory { directory: parent.to_owned() });
         }
@@ -41,11 +44,42 @@ impl Destination {
         if path.symlink_metadata().is_ok() {
             return Err(Error::AlreadyExists { path }.into());
         }
-        if parts {
+        outside(&path, parent, installation)?;
+        let part = part_size(split, parent, ui);
+        if part.is_some() {
             NewArchive::vacant(&path)?;
         }
-        outside(&path, parent, installation)?;
-        Ok(Self::File(path))
+        Ok(Self::File { path, part })
+    }
+}
+
+/// The directory that a file lies in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn part_size(split: Option<u64>, directory: &Path, ui: &Ui) -> Option<u64> {
+    let largest = room::largest_file(directory);
+    match (split, largest) {
+        (Some(wanted), Some(largest)) => {
+            if wanted > largest {
+                ui.note(format_args!(
+                    "the file system of `{}` holds no file of 4 GiB: parts have at most {}",
+                    directory.display(),
+                    size(largest)
+                ));
+            }
+            Some(wanted.min(largest))
+        }
+        (None, Some(largest)) => {
+            ui.note(format_args!(
+                "the file system of `{}` holds no file of 4 GiB: a larger archive is written in parts of {}",
+                directory.display(),
+                size(largest)
+            ));
+            Some(largest)
+        }
+        (split, None) => split,
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use ocbak::{Error, ErrorKind, Holder, sanitize};
 
-use super::ui::{Ui, lines};
+use super::ui::{Ui, lines, size};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,8 @@ pub(crate) enum Failure {
     Mismatch,
     /// An archive would be written to a terminal.
     ArchiveToTerminal,
+    /// A file system has no room for the archive.
+    NoRoom { directory: PathBuf, needed: u64, free: u64 },
     /// An archive just written reads back as something else.
     ReadBack { path: PathBuf, damage: String },
     /// The output would lie inside what it is a backup of.
@@ -218,6 +220,13 @@ impl fmt::Display for Failure {
             }
             Self::Mismatch => f.write_str("the two passphrases differ"),
             Self::ArchiveToTerminal => f.write_str("an archive is not written to a terminal"),
+            Self::NoRoom { directory, needed, free } => write!(
+                f,
+                "the archive does not fit into `{}`: about {} are needed, and {} are free",
+                directory.display(),
+                size(*needed),
+                size(*free)
+            ),
             Self::ReadBack { path, damage } => {
                 write!(f, "`{}` reads back otherwise than it was written: {damage}", path.display())
             }

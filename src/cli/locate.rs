@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use ocbak::{CaptureOptions, Environment, Holder, Installation, Usage, sanitize};
 
 use super::args::Existing;
+use super::create::LEVEL;
 use super::failure::{Exit, Failure};
 use super::json;
 use super::outlook;
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let attention = outlook::warn(&installation, ui);
     let usage = Usage::of(&installation.state_dir, installation.config.as_deref(), &environment);
     let options = CaptureOptions { only_config: args.only_config, ..CaptureOptions::default() };
-    let outlook = outlook::look(&installation, &options, attention, ui)?;
+    let outlook = outlook::look(&installation, &options, LEVEL, attention, ui)?;
     if ui.json {
         let mut document = outlook.document();
         document["installation"] = found(&installation, &usage.holders);

@@ -9,15 +9,16 @@ use serde_json::{Value, json};
 
 use ocbak::{
     ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewArchive, PayloadSummary,
-    Search, Summary, Usage, Verifier, capture, preview, sanitize,
+    Search, Summary, Usage, Verifier, capture, sanitize,
 };
 
 use super::create::Args;
-use super::destination::Destination;
+use super::destination::{Destination, parent};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::name::default_name;
 use super::outlook::{self, Outlook};
+use super::room;
 use super::series;
 use super::spool;
 use super::ui::{Output, Ui, count, size};
@@ -61,9 +62,9 @@ impl Order<'_> {
             Destination::Stdout
         } else {
             let name = default_name(installation.profile.as_deref(), self.options.only_config, self.created);
-            Destination::choose(&self.args.output, &name, self.args.split.is_some(), &installation)?
+            Destination::choose(&self.args.output, &name, self.args.split, &installation, self.ui)?
         };
-        if let Destination::File(path) = &destination
+        if let Destination::File { path, .. } = &destination
             && path.extension().is_none()
         {
             let path = path.display();
@@ -74,7 +75,7 @@ impl Order<'_> {
 
     /// Finds what an archive would hold.
     pub(crate) fn look(&self, prepared: &Prepared) -> Result<Outlook, Failure> {
-        outlook::look(&prepared.installation, &self.options, prepared.attention, self.ui)
+        outlook::look(&prepared.installation, &self.options, self.args.level, prepared.attention, self.ui)
     }
 
     /// Makes the archive.
@@ -87,17 +88,24 @@ impl Order<'_> {
             Some(id) => builder.series(id),
             None => builder,
         };
+        let (content, estimate) = outlook::measure(&installation, &self.options, self.args.level, self.ui)?;
+        let estimate = &estimate;
+        room::check_scratch(estimate, self.ui);
         let (files, summary) = match destination {
             Destination::Stdout => {
                 let directory = &self.args.spool_dir;
+                room::check(directory, estimate, self.ui)?;
                 let spool = spool::create(directory)?;
-                let (mut spool, summary, _) = self.write(builder, spool, &installation, directory)?;
+                let (mut spool, summary, _) =
+                    self.write(builder, spool, &installation, directory, content)?;
                 send(&mut spool, self.ui)?;
                 (Vec::new(), summary)
             }
-            Destination::File(path) => {
-                let file = NewArchive::create(&path, self.args.split)?;
-                let (file, summary, verifier) = self.write(builder, file, &installation, &path)?;
+            Destination::File { path, part } => {
+                room::check(parent(&path), estimate, self.ui)?;
+                room::few_enough(&path, part, estimate)?;
+                let file = NewArchive::create(&path, part)?;
+                let (file, summary, verifier) = self.write(builder, file, &installation, &path, content)?;
                 if self.args.verify {
                     read_back(&file, &path, &verifier, &summary, self.ui)?;
                 }
@@ -130,17 +138,10 @@ impl Order<'_> {
         sink: W,
         installation: &Installation,
         place: &Path,
+        content: u64,
     ) -> Result<(W, Summary, Verifier), Failure> {
         let (ui, options) = (self.ui, &self.options);
-        // Only a bar needs to know how much there is.
-        let total = if ui.shows_progress() {
-            let looking = ui.progress("looking", None);
-            let parts = preview(installation, options, &looking)?;
-            Some(parts.iter().map(|part| part.bytes).sum())
-        } else {
-            None
-        };
-        let progress = ui.progress("storing", total);
+        let progress = ui.progress("storing", Some(content));
         let archive = |error: Error| match error {
             // What has no name is about the archive; sources name themselves.
             Error::Io { path: None, .. } => error.within(place),

@@ -23,6 +23,7 @@ mod process;
 mod prompt;
 mod restore;
 mod resume;
+mod room;
 mod series;
 mod spool;
 mod ui;

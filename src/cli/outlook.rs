@@ -2,16 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use ocbak::{CaptureOptions, Installation, PastRestore, Preview, preview, sanitize};
+use ocbak::{CaptureOptions, Estimate, Installation, Observer, PastRestore, Preview, preview, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
 use super::list::{left_out, remark};
-use super::ui::{self, Output, Ui, count, size};
+use super::ui::{self, Output, Progress, Ui, count, size};
 
 /// What a capture would store.
 pub(crate) struct Outlook {
     parts: Vec<Preview>,
+    estimate: Estimate,
     attention: bool,
 }
 
@@ -50,17 +51,38 @@ pub(crate) fn warn(installation: &Installation, ui: &Ui) -> bool {
 pub(crate) fn look(
     installation: &Installation,
     options: &CaptureOptions,
+    level: i32,
     attention: bool,
     ui: &Ui,
 ) -> Result<Outlook, Failure> {
-    let parts = {
+    let (parts, estimate) = {
         let progress = ui.progress("looking", None);
-        preview(installation, options, &progress)?
+        preview(installation, options, level, &progress)?
     };
     let attention = attention
         || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention())
         || parts.iter().flat_map(|part| &part.noted).any(|noted| noted.why.needs_attention());
-    Ok(Outlook { parts, attention })
+    Ok(Outlook { parts, estimate, attention })
+}
+
+/// Finds the bytes of all files and how large the archive will be; the capture itself tells of everything else.
+pub(crate) fn measure(
+    installation: &Installation,
+    options: &CaptureOptions,
+    level: i32,
+    ui: &Ui,
+) -> Result<(u64, Estimate), Failure> {
+    let (parts, estimate) = preview(installation, options, level, &Muted(ui.progress("looking", None)))?;
+    Ok((parts.iter().map(|part| part.bytes).sum(), estimate))
+}
+
+/// Passes no warnings on.
+struct Muted<'a>(Progress<'a>);
+
+impl Observer for Muted<'_> {
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
 }
 
 impl Outlook {
@@ -78,13 +100,15 @@ impl Outlook {
     }
 
     pub(crate) fn say(&self, output: &mut Output) -> Result<(), Failure> {
-        self.parts.iter().try_for_each(|part| say(part, output))
+        self.parts.iter().try_for_each(|part| say(part, output))?;
+        output.line(format_args!("archive: about {}", size(self.estimate.about)))
     }
 
     pub(crate) fn document(&self) -> Value {
         json!({
             "payloads": self.parts.iter().map(payload).collect::<Vec<_>>(),
             "attention": self.attention,
+            "estimated_bytes": self.estimate.about,
         })
     }
 

@@ -134,10 +134,13 @@ fn a_dry_run_tells_and_writes_nothing() {
         .stdout_has("state: ")
         .stdout_has("workspace: ")
         .stdout_has("  workspace/main  from ")
+        .stdout_has("\narchive: about ")
         .success();
     assert!(!test.path("box.ocbak").exists());
     let (_, document) = test.args(["create", "--state-dir", "state", "--dry-run", "--json"]).json(0);
     assert_eq!(document["dry_run"], true);
+    let estimated = document["estimated_bytes"].as_u64().unwrap();
+    assert!((65 << 10..100 << 10).contains(&estimated), "{estimated}");
     assert_eq!(document["payloads"][1]["roots"][0]["path"], "workspace/main");
 }
 

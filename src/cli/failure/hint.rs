@@ -53,6 +53,10 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::ShortPassphrase { .. } => "an empty answer at the prompt makes a strong one of ten words",
         Failure::ArchiveToTerminal => "redirect it (`> FILE`), or name a file with `--output FILE`",
+        Failure::NoRoom { .. } => {
+            "name another place with `--output`, or leave out what is large: `--dry-run` shows it; `--split` gives \
+             no room"
+        }
         Failure::ReadBack { .. } => {
             "it is removed; the drive, its cable or the memory of this machine fails: take another drive"
         }
