@@ -155,6 +155,8 @@ pub enum Lookalike {
     Age,
     /// A bare zstd stream.
     Zstd,
+    /// What an ocbak archive leaves behind whose header regions are both lost.
+    Headless,
     /// Nothing known.
     Unknown,
 }
@@ -178,6 +180,14 @@ impl Error {
             Self::Interrupted => ErrorKind::Interrupted,
             Self::In { source, .. } => source.kind(),
         }
+    }
+
+    /// Whether bytes are not what they were: what else there is may be whole.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered | ErrorKind::LimitExceeded
+        )
     }
 
     /// Names the file that this error is about.
@@ -286,6 +296,10 @@ impl fmt::Display for Lookalike {
             Self::Gzip => f.write_str("this is a gzip file"),
             Self::Age => f.write_str("this is a bare age file"),
             Self::Zstd => f.write_str("this is a bare zstd file"),
+            Self::Headless => f.write_str(
+                "this was one, but both copies of its header region are lost, and with them the key slots and \
+                 the manifest",
+            ),
             Self::Unknown => f.write_str("the file begins with unknown bytes"),
         }
     }

@@ -7,7 +7,7 @@
 //! * [`Archive`] exists only after its manifest was proven with the key: [`Archive::index`] lists a payload,
 //!   [`Archive::read`] gets one file by seeking, [`Archive::stream`] all of them in order, [`Archive::verify`] checks everything.
 //! * [`Archive::change_passphrase`] gives it another passphrase in place.
-//! * [`Plan`] and [`restore()`] put things back.
+//! * [`Plan`] and [`restore()`] put things back; [`salvage()`] takes out what is intact in a damaged archive.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -46,8 +46,8 @@ pub mod promise {
 }
 
 pub use archive::{
-    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, NewArchive, PayloadSummary, ReadAt, Sealed,
-    SlotChange, Summary, Verifier, VerifyReport,
+    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, Lossy, NewArchive, PayloadSummary, ReadAt,
+    Sealed, SlotChange, Summary, Verifier, VerifyReport,
 };
 pub use capture::{CaptureOptions, Estimate, Preview, capture, preview};
 pub use check::{Cause, Finding, check};
@@ -67,6 +67,6 @@ pub use path::{ArchivePath, sanitize};
 pub use pattern::Patterns;
 pub use payload::stream::PayloadStream;
 pub use restore::{
-    Adaptation, Owner, PastRestore, Plan, PlannedRoot, Restored, Rewritten, Selection, TakenBack, Target,
-    extract, restore,
+    Adaptation, Owner, PastRestore, Plan, PlannedRoot, Restored, Rewritten, SalvagedPayload, Selection,
+    TakenBack, Target, extract, restore, salvage,
 };

@@ -1,10 +1,12 @@
 //! Finds the two copies of the header region in a file (spec §3.4, §4.3).
 
 use crate::archive::source::{ReadAt, is_gap};
-use crate::error::{Error, Result};
-use crate::format::layout::{END, Layout};
+use crate::error::{Error, Lookalike, Result};
+use crate::format::block::{self, BLOCK};
+use crate::format::entry::Role;
+use crate::format::layout::{END, Layout, member_header};
 use crate::format::limits::LIMITS;
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, payload_name};
 use crate::format::region::Found;
 use crate::format::sniff::lookalike;
 
@@ -44,6 +46,9 @@ pub(super) fn read(source: &dyn ReadAt, length: u64) -> Result<Found> {
         let nothing = found.slots.is_empty() && found.macs.is_empty();
         return Err(match lookalike(&head) {
             // §3.4: with any member of a header region it is an archive, however damaged.
+            Some(_) if nothing && is_first_payload(&read_up_to(source, LIMITS.region as u64, BLOCK)?) => {
+                Error::NotAnArchive(Lookalike::Headless)
+            }
             Some(other) if nothing => Error::NotAnArchive(other),
             None if head.len() < LIMITS.region => Error::Truncated {
                 what: "the archive".to_owned(),
@@ -54,6 +59,12 @@ pub(super) fn read(source: &dyn ReadAt, length: u64) -> Result<Found> {
         });
     }
     Ok(found)
+}
+
+/// Whether a block is the header of what follows the head region in every archive.
+fn is_first_payload(bytes: &[u8]) -> bool {
+    let size = bytes.first_chunk().and_then(block::size);
+    size.is_some_and(|size| bytes == member_header(&payload_name(Role::State), size))
 }
 
 pub(super) fn read_up_to(source: &dyn ReadAt, offset: u64, length: usize) -> Result<Vec<u8>> {

@@ -3,9 +3,11 @@
 mod builder;
 mod file;
 mod header;
+pub(crate) mod lossy;
 mod open;
 mod parts;
 mod passwd;
+mod salvage;
 mod sealed;
 mod source;
 mod split;
@@ -13,8 +15,10 @@ mod verify;
 mod writer;
 
 pub use builder::ArchiveBuilder;
+pub use lossy::Lossy;
 pub use open::{Archive, EntryReader};
 pub use passwd::SlotChange;
+pub(crate) use salvage::{Listing, Salvager};
 pub use sealed::{Damage, Sealed};
 pub use source::ReadAt;
 pub use split::NewArchive;

@@ -1,6 +1,6 @@
 //! An opened archive: exists only after its manifest's MAC held (spec §10 steps 4 and 5).
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -92,18 +92,7 @@ impl Archive {
     pub fn index(&self, role: Role) -> Result<Index> {
         let place = self.place(&index_name(role), role)?;
         let mut file = DigestReader::new(self.section(place)?);
-        let decrypt = Decrypt::new(&self.identity, &mut file, &place.name)?;
-        let mut frame = BufReader::new(decrypt);
-        // §9.1; a buffer of 8 KiB holds the frame's header.
-        let header = FrameHeader::decode(frame.fill_buf().map_err(failed)?)
-            .map_err(|_| Error::malformed("index: its frame has a header against the rules"))?;
-        // The decompressor lets a larger one pass where the whole frame is at hand.
-        if header.window > 1 << LIMITS.index_window_log {
-            return Err(Error::malformed("index: its frame has a window of more than 8 MiB"));
-        }
-        let mut zstd = zstd::Decoder::with_buffer(frame).map_err(failed)?.single_frame();
-        zstd.window_log_max(LIMITS.index_window_log).map_err(failed)?;
-        let mut lines = BufReader::with_capacity(64 * 1024, Frame(zstd));
+        let mut lines = self.lines(&mut file, &place.name)?;
         let index = Index::read(&mut lines, &self.manifest.archive, role)?;
         let mut rest = lines.into_inner().0.finish();
         let beyond = rest.fill_buf().map_err(failed)?.len();
@@ -119,6 +108,26 @@ impl Archive {
         Ok(index)
     }
 
+    /// Decrypts and decompresses an index.
+    pub(super) fn lines<R: Read + Seek>(
+        &self,
+        file: R,
+        name: &str,
+    ) -> Result<BufReader<Frame<BufReader<Decrypt<R>>>>> {
+        let decrypt = Decrypt::new(&self.identity, file, name)?;
+        let mut frame = BufReader::new(decrypt);
+        // §9.1; a buffer of 8 KiB holds the frame's header.
+        let header = FrameHeader::decode(frame.fill_buf().map_err(failed)?)
+            .map_err(|_| Error::malformed("index: its frame has a header against the rules"))?;
+        // The decompressor lets a larger one pass where the whole frame is at hand.
+        if header.window > 1 << LIMITS.index_window_log {
+            return Err(Error::malformed("index: its frame has a window of more than 8 MiB"));
+        }
+        let mut zstd = zstd::Decoder::with_buffer(frame).map_err(failed)?.single_frame();
+        zstd.window_log_max(LIMITS.index_window_log).map_err(failed)?;
+        Ok(BufReader::with_capacity(64 * 1024, Frame(zstd)))
+    }
+
     /// Reads one entry by seeking to it; a file's content is proven when reading ended without an error.
     ///
     /// # Errors
@@ -128,7 +137,9 @@ impl Archive {
     pub fn read<'a>(&'a self, index: &'a Index, entry: &'a Entry) -> Result<EntryReader<'a>> {
         let place = self.place(&payload_name(index.role), index.role)?;
         let section = self.section(place)?;
-        RandomReader::new(&self.identity, section, &place.name, index)?.open(entry).map(EntryReader)
+        let mut tar = RandomReader::new(&self.identity, section, &place.name, index)?;
+        let (content, xattrs) = tar.open(entry)?;
+        Ok(EntryReader { tar, content, xattrs })
     }
 
     /// Reads a whole payload in order, decompressing with `threads` threads (0 for all cores, bounded by memory).
@@ -148,7 +159,7 @@ impl Archive {
         )
     }
 
-    fn place(&self, name: &str, role: Role) -> Result<&Place> {
+    pub(super) fn place(&self, name: &str, role: Role) -> Result<&Place> {
         self.layout
             .place(name)
             .ok_or_else(|| Error::NotFound { what: format!("the archive has no {role} payload") })
@@ -173,25 +184,29 @@ impl Archive {
 }
 
 /// The content of one entry.
-pub struct EntryReader<'a>(EntryContent<'a, Section>);
+pub struct EntryReader<'a> {
+    tar: RandomReader<'a, Decrypt<Section>>,
+    content: EntryContent<'a>,
+    xattrs: Vec<Xattr>,
+}
 
 impl EntryReader<'_> {
     /// Returns the extended attributes of the entry.
     #[must_use]
     pub fn xattrs(&self) -> &[Xattr] {
-        &self.0.xattrs
+        &self.xattrs
     }
 }
 
 impl Read for EntryReader<'_> {
     /// Reads content; fails at the end unless all of it matched its hash.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.content.read(&mut self.tar, buffer)
     }
 }
 
 /// Tells a broken zstd frame from a failing medium.
-struct Frame<R: BufRead>(zstd::Decoder<'static, R>);
+pub(super) struct Frame<R: BufRead>(zstd::Decoder<'static, R>);
 
 impl<R: BufRead> Read for Frame<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

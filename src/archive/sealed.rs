@@ -45,16 +45,22 @@ impl Sealed {
     /// [`Truncated`](ErrorKind::Truncated) and [`Malformed`](ErrorKind::Malformed) when no manifest is left,
     /// [`Io`](ErrorKind::Io); all name the file.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::from_source(Self::find(path)?).map_err(|error| error.within(path))
+    }
+
+    /// Opens the files that an archive lies in.
+    pub(super) fn find(path: &Path) -> Result<Arc<dyn ReadAt>> {
         let parts = Parts::open(path)?;
         // Files that are whole may be named like parts, too.
         if parts.is_many()
             && let Ok(first) = Parts::single(path)
-            && let Ok(whole) = Self::from_source(Arc::new(first))
-            && whole.damage().is_empty()
         {
-            return Ok(whole);
+            let first: Arc<dyn ReadAt> = Arc::new(first);
+            if Self::from_source(first.clone()).is_ok_and(|whole| whole.damage().is_empty()) {
+                return Ok(first);
+            }
         }
-        Self::from_source(Arc::new(parts)).map_err(|error| error.within(path))
+        Ok(Arc::new(parts))
     }
 
     /// Opens any source of bytes.
@@ -156,6 +162,11 @@ impl Sealed {
         }
         if let Some(error) = manifest_problem.or(slot_problem) {
             return Err(error);
+        }
+        if self.found.slots.is_empty() {
+            return Err(Error::malformed(
+                "both copies of the header region are damaged: the key slots are lost",
+            ));
         }
         let tried = keys.passphrase.is_some() || !keys.identities.is_empty();
         if tried && !opened && !self.found.some_intact {

@@ -62,6 +62,7 @@ impl ReadAt for Vec<u8> {
 }
 
 /// A part of a source as a stream of its own.
+#[derive(Clone)]
 pub(crate) struct Section {
     source: Arc<dyn ReadAt>,
     start: u64,

@@ -277,6 +277,28 @@ fn truncation_anywhere_is_reported() {
 }
 
 #[test]
+fn lost_header_regions_are_named_for_what_is_lost_with_them() {
+    let made = small();
+    let tail = made.bytes.len() - REGION - 1024;
+    let error = |lost: &dyn Fn(&mut [u8])| {
+        let mut bytes = made.bytes.clone();
+        lost(&mut bytes[..REGION]);
+        lost(&mut bytes[tail..tail + REGION]);
+        open(bytes, &made.keys()).err().unwrap()
+    };
+    let all = error(&|region| region.fill(0));
+    assert_eq!(all.kind(), ErrorKind::NotAnArchive);
+    assert!(all.to_string().ends_with(" are lost, and with them the key slots and the manifest"), "{all}");
+    let slots = error(&|region| {
+        let name = b"ocbak/recipients.key.age\0";
+        let at = region.windows(name.len()).position(|window| window == name).unwrap();
+        region[at..at + 1024].fill(0);
+    });
+    assert_eq!(slots.kind(), ErrorKind::Malformed);
+    assert!(slots.to_string().ends_with("the key slots are lost"), "{slots}");
+}
+
+#[test]
 fn rot_is_found_without_a_key() {
     let made = small();
     let quick = |bytes: Vec<u8>| {

@@ -6,7 +6,7 @@ use crate::archive::open::Archive;
 use crate::archive::sealed::{Damage, Sealed, digest};
 use crate::archive::source::ReadAt;
 use crate::crypto::identity::ArchiveIdentity;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::entry::Role;
 use crate::format::manifest::PARITY_NAME;
 use crate::observer::Observer;
@@ -82,7 +82,7 @@ impl Archive {
         for role in self.roles() {
             match self.verify_payload(role, threads, observer, &mut report) {
                 Ok(()) => {}
-                Err(error) if is_damage(&error) => {
+                Err(error) if error.is_damage() => {
                     report.damage.push(Damage::new(format!("{role}: {error}")));
                 }
                 Err(error) => return Err(error),
@@ -119,11 +119,4 @@ impl Archive {
         }
         Ok(())
     }
-}
-
-fn is_damage(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered | ErrorKind::LimitExceeded
-    )
 }

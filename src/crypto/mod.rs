@@ -1,5 +1,6 @@
 //! Keys, slots, the manifest's MAC and encrypted streams. The only module that names `age`.
 
+pub(crate) mod chunks;
 pub(crate) mod identity;
 mod keys;
 mod preflight;

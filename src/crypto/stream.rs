@@ -44,6 +44,16 @@ impl<W: Write> Write for Encrypt<W> {
     }
 }
 
+/// Plaintext that can be read from any place.
+pub(crate) trait ReadPlain {
+    /// Fills the buffer from `position` on.
+    ///
+    /// # Errors
+    ///
+    /// `Tampered` for what does not authenticate or is not there; those of the file.
+    fn read_plain(&mut self, position: u64, buffer: &mut [u8]) -> Result<()>;
+}
+
 /// Decrypts a member.
 pub(crate) struct Decrypt<R> {
     reader: age::stream::StreamReader<BufReader<R>>,
@@ -116,6 +126,14 @@ impl<R: Read> Decrypt<R> {
             )),
             _ => Error::stream("read the archive", error),
         }
+    }
+}
+
+/// Only after [`Decrypt::authenticate_end`], and below the length that it gave.
+impl<R: Read + Seek> ReadPlain for Decrypt<R> {
+    fn read_plain(&mut self, position: u64, buffer: &mut [u8]) -> Result<()> {
+        self.seek_to(position)?;
+        self.fill(buffer)
     }
 }
 

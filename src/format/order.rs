@@ -9,11 +9,20 @@ use crate::path::ArchivePath;
 /// Follows the entries of a payload and refuses one that does not belong where it stands.
 #[derive(Debug)]
 pub(crate) struct EntryOrder {
-    roots: Vec<ArchivePath>,
+    roots: Roots,
     last: Option<ArchivePath>,
     /// The directories around `last`, outermost first.
     open: Vec<ArchivePath>,
     entries: u64,
+}
+
+/// Which names are roots.
+#[derive(Debug)]
+enum Roots {
+    /// These, ascending.
+    Listed(Vec<ArchivePath>),
+    /// All that a payload of this role may have.
+    Of(Role),
 }
 
 impl EntryOrder {
@@ -32,7 +41,22 @@ impl EntryOrder {
                 )));
             }
         }
-        Ok(Self { roots, last: None, open: Vec::new(), entries: 0 })
+        Ok(Self { roots: Roots::Listed(roots), last: None, open: Vec::new(), entries: 0 })
+    }
+
+    /// Starts a payload of which no index says what roots it has.
+    pub(crate) fn of_role(role: Role) -> Self {
+        Self { roots: Roots::Of(role), last: None, open: Vec::new(), entries: 0 }
+    }
+
+    /// Tells whether a name is a root's.
+    pub(crate) fn is_root(&self, path: &ArchivePath) -> bool {
+        match &self.roots {
+            Roots::Listed(roots) => roots.binary_search(path).is_ok(),
+            Roots::Of(role) => {
+                std::str::from_utf8(path.as_bytes()).is_ok_and(|text| root_path(text, *role).is_some())
+            }
+        }
     }
 
     /// Takes the next entry.
@@ -49,7 +73,7 @@ impl EntryOrder {
         while self.open.last().is_some_and(|parent| !path.starts_with(parent)) {
             self.open.pop();
         }
-        if self.roots.binary_search(path).is_ok() {
+        if self.is_root(path) {
             if !directory {
                 return Err(bad("is a root and not a directory"));
             }
@@ -143,6 +167,17 @@ mod tests {
         assert!(EntryOrder::new(&roots(&["state", "config"])).is_err());
         assert!(EntryOrder::new(&roots(&["state", "state"])).is_err());
         assert!(EntryOrder::new(&roots(&["workspace", "workspace/a"])).is_err());
+    }
+
+    #[test]
+    fn without_a_list_every_root_of_the_role_is_one() {
+        let mut order = EntryOrder::of_role(Role::State);
+        for name in ["agent/a", "config", "state", "state/config"] {
+            assert_eq!(order.is_root(&path(name)), name != "state/config");
+            order.accept(&path(name), true).unwrap();
+        }
+        assert!(order.accept(&path("workspace/main"), true).is_err());
+        assert!(EntryOrder::of_role(Role::Workspace).accept(&path("workspace"), true).is_err());
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Decompressor {
             return Err(Error::malformed("a frame declares another size than the index"));
         }
         // Otherwise the bytes behind the frame would be taken for further frames.
-        if find_frame_compressed_size(frame) != Ok(frame.len()) {
+        if frame_length(frame) != Some(frame.len()) {
             return Err(Error::malformed("a frame ends elsewhere than the index says"));
         }
         tar.clear();
@@ -63,6 +63,11 @@ impl Decompressor {
             _ => Err(Error::tampered("a frame is damaged: it does not decompress")),
         }
     }
+}
+
+/// Length of the frame that `bytes` begins with; `None` unless all of it is there.
+pub(super) fn frame_length(bytes: &[u8]) -> Option<usize> {
+    find_frame_compressed_size(bytes).ok()
 }
 
 const LEAST_WINDOW: u64 = 1024;

@@ -4,7 +4,9 @@ mod codec;
 pub(crate) mod digest;
 mod frames;
 pub(crate) mod random;
+pub(crate) mod rebuild;
 pub(crate) mod stream;
+mod walk;
 pub(crate) mod write;
 
 use std::num::NonZero;

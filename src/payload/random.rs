@@ -1,11 +1,11 @@
-//! One file out of a payload by seeking: age chunk, frame, entry (spec §10 step 5).
+//! Single files out of a payload by seeking: age chunk, frame, entry (spec §10 step 5).
 
 use std::io::{Read, Seek};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::crypto::identity::ArchiveIdentity;
-use crate::crypto::stream::Decrypt;
+use crate::crypto::stream::{Decrypt, ReadPlain};
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Xattr};
 use crate::format::index::Index;
@@ -13,17 +13,19 @@ use crate::format::tar::TarEntry;
 use crate::payload::codec::Decompressor;
 
 /// Reads the tar of a payload from any place; keeps the last frame.
-pub(crate) struct RandomReader<'a, R> {
-    decrypt: Decrypt<R>,
+pub(crate) struct RandomReader<'a, P> {
+    plain: P,
     index: &'a Index,
     decompressor: Decompressor,
     /// Number of the frame in `frame`.
     number: Option<u64>,
+    /// Number of a frame that could not be read, which is not tried again.
+    lost: Option<u64>,
     frame: Vec<u8>,
     position: u64,
 }
 
-impl<'a, R: Read + Seek> RandomReader<'a, R> {
+impl<'a, R: Read + Seek> RandomReader<'a, Decrypt<R>> {
     /// Opens a payload whose member begins at the start of `file` and authenticates its end.
     ///
     /// # Errors
@@ -34,24 +36,25 @@ impl<'a, R: Read + Seek> RandomReader<'a, R> {
         if decrypt.authenticate_end()? != index.compressed() {
             return Err(Error::malformed(format!("`{name}` has another length than its frames")));
         }
-        Ok(Self {
-            decrypt,
-            index,
-            decompressor: Decompressor::new(),
-            number: None,
-            frame: Vec::new(),
-            position: 0,
-        })
+        Ok(Self::over(decrypt, index))
+    }
+}
+
+impl<'a, P: ReadPlain> RandomReader<'a, P> {
+    /// Reads from any plaintext.
+    pub(crate) fn over(plain: P, index: &'a Index) -> Self {
+        let (decompressor, frame) = (Decompressor::new(), Vec::new());
+        Self { plain, index, decompressor, number: None, lost: None, frame, position: 0 }
     }
 
-    /// Begins reading an entry.
+    /// Begins reading an entry; returns its extended attributes too.
     ///
     /// # Errors
     ///
     /// `Tampered` when the tar does not hold what the index says, and those of reading.
-    pub(crate) fn open(mut self, entry: &'a Entry) -> Result<EntryContent<'a, R>> {
+    pub(crate) fn open(&mut self, entry: &'a Entry) -> Result<(EntryContent<'a>, Vec<Xattr>)> {
         self.position = entry.offset;
-        let found = TarEntry::decode(&mut self)?;
+        let found = TarEntry::decode(self)?;
         let Some(found) = found.filter(|found| found.agrees_with(entry)) else {
             return Err(Error::tampered(format!("entry `{}` is not as the index says", entry.path)));
         };
@@ -59,29 +62,31 @@ impl<'a, R: Read + Seek> RandomReader<'a, R> {
             Node::File { size, sha256 } => (size, Some(sha256)),
             _ => (0, None),
         };
-        Ok(EntryContent { tar: self, entry, xattrs: found.xattrs, left, sha256, hash: Sha256::new() })
+        Ok((EntryContent { entry, left, sha256, hash: Sha256::new() }, found.xattrs))
     }
 
     fn load(&mut self, number: u64) -> Result<()> {
         if self.number == Some(number) {
             return Ok(());
         }
-        self.number = None;
+        if self.lost == Some(number) {
+            return Err(Error::tampered("a frame is damaged"));
+        }
+        (self.number, self.lost) = (None, Some(number));
         let Some((range, length)) = self.index.frame(number) else {
             return Err(Error::malformed("tar: an entry reaches beyond its end"));
         };
         let size = usize::try_from(range.end - range.start)
             .map_err(|_| Error::malformed("index: a frame longer than memory"))?;
         let mut compressed = vec![0; size];
-        self.decrypt.seek_to(range.start)?;
-        self.decrypt.fill(&mut compressed)?;
+        self.plain.read_plain(range.start, &mut compressed)?;
         self.decompressor.decompress(&compressed, length, self.index.frame_size, &mut self.frame)?;
-        self.number = Some(number);
+        (self.number, self.lost) = (Some(number), None);
         Ok(())
     }
 }
 
-impl<R: Read + Seek> Read for RandomReader<'_, R> {
+impl<P: ReadPlain> Read for RandomReader<'_, P> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.position >= self.index.tar || buffer.is_empty() {
             return Ok(0);
@@ -99,18 +104,17 @@ impl<R: Read + Seek> Read for RandomReader<'_, R> {
 }
 
 /// The content of one entry; reading ends with an error unless all of it matched its hash.
-pub(crate) struct EntryContent<'a, R> {
-    tar: RandomReader<'a, R>,
+pub(crate) struct EntryContent<'a> {
     entry: &'a Entry,
-    pub(crate) xattrs: Vec<Xattr>,
     left: u64,
     /// What the hash must be; `None` once it was.
     sha256: Option<[u8; 32]>,
     hash: Sha256,
 }
 
-impl<R: Read + Seek> Read for EntryContent<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+impl EntryContent<'_> {
+    /// Reads from the tar that the entry was opened in.
+    pub(crate) fn read(&mut self, tar: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
@@ -126,7 +130,7 @@ impl<R: Read + Seek> Read for EntryContent<'_, R> {
             };
         }
         let wanted = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let count = self.tar.read(&mut buffer[..wanted])?;
+        let count = tar.read(&mut buffer[..wanted])?;
         if count == 0 {
             return Err(Error::malformed("tar: ends in the middle of an entry").into());
         }

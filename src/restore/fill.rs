@@ -1,6 +1,7 @@
 //! Fills the stages: files and directories as they come, then links, then what directories
 //! look like from outside.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -24,6 +25,8 @@ pub(super) struct Filling<'a> {
     pub(super) current: usize,
     /// What was rewritten for another place.
     pub(super) rewritten: Rewritten,
+    /// Payload and number of what the archive could not give.
+    pub(super) lost: BTreeSet<(usize, usize)>,
 }
 
 /// What was made.
@@ -53,15 +56,21 @@ impl<'a> Filling<'a> {
                 match entry.node {
                     Node::File { size, .. } => {
                         let (stage, place) = self.stage_for_name(payload, made_as)?;
-                        self.stages[stage].file(
+                        let made = self.stages[stage].file(
                             &place,
                             facts(entry),
                             size,
                             &xattrs,
                             &mut *feed,
                             &mut copier,
-                        )?;
-                        totals.bytes += size;
+                        );
+                        match made {
+                            Ok(()) => totals.bytes += size,
+                            Err(error) if feed.is_lost() && error.is_damage() => {
+                                self.lost.insert((payload, made_as));
+                            }
+                            Err(error) => return Err(error),
+                        }
                     }
                     Node::Directory => {
                         let (stage, place) = self.stage(payload, number)?;
@@ -98,6 +107,7 @@ impl<'a> Filling<'a> {
         for picks in &self.layout.picks {
             totals.entries += picks.numbers().count() as u64;
         }
+        totals.entries -= self.lost.len() as u64;
         Ok(totals)
     }
 
@@ -115,6 +125,10 @@ impl<'a> Filling<'a> {
         let Some(file) = self.layout.picks[payload].linked_to(number) else {
             return Ok(());
         };
+        if self.lost.contains(&(payload, file)) {
+            self.lost.insert((payload, number));
+            return Ok(());
+        }
         let (from, from_place) = self.stage_for_name(payload, file)?;
         let (to, place) = self.stage_for_name(payload, number)?;
         let from = self.stages[from].root.clone();

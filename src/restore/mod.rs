@@ -17,12 +17,14 @@ mod past;
 mod place;
 mod plan;
 mod reverse;
+mod salvage;
 mod select;
 mod stage;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -33,11 +35,13 @@ use crate::error::{Error, Result};
 use crate::format::entry::Node;
 use crate::format::index::Index;
 use crate::observer::Observer;
+use crate::path::ArchivePath;
 
 pub use extract::extract;
 pub use migrate::{Adaptation, Owner, Rewritten};
 pub use past::{PastRestore, TakenBack};
 pub use plan::{Plan, PlannedRoot, Target};
+pub use salvage::{SalvagedPayload, salvage};
 pub use select::Selection;
 
 use feed::{Chosen, Feed, Whole};
@@ -61,6 +65,8 @@ pub struct Restored {
     pub notes: Vec<String>,
     /// What was rewritten because it went to another place.
     pub rewritten: Rewritten,
+    /// What a damaged archive could not give; only [`salvage`] goes on without it.
+    pub lost: Vec<ArchivePath>,
 }
 
 /// Does what a plan says.
@@ -123,10 +129,10 @@ fn run<'f>(
     for tree in &layout.trees {
         stages.push(activate::prepare(tree, &mut ground, &journal)?);
     }
-    let mut filling =
-        Filling { contents, layout, observer, stages, current: 0, rewritten: Rewritten::default() };
+    let (rewritten, lost) = (Rewritten::default(), BTreeSet::new());
+    let mut filling = Filling { contents, layout, observer, stages, current: 0, rewritten, lost };
     let Totals { entries, bytes } = filling.fill(feeds)?;
-    let Filling { stages, rewritten, .. } = filling;
+    let Filling { stages, rewritten, lost, .. } = filling;
     let roots = root_facts(contents, layout)?;
     let mut ready = Vec::new();
     for ((tree, stage), root) in layout.trees.iter().zip(&stages).zip(&roots) {
@@ -143,6 +149,8 @@ fn run<'f>(
     restored.entries = entries;
     restored.bytes = bytes;
     restored.rewritten = rewritten;
+    let path = |(payload, number): (usize, usize)| contents[payload].entries[number].path.clone();
+    restored.lost = lost.into_iter().map(path).collect();
     Ok(restored)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::archive::Archive;
 use crate::error::{Error, Result};
-use crate::format::entry::{Entry, Node, Role, Source};
+use crate::format::entry::{Entry, Node, Source};
 use crate::format::index::Index;
 use crate::openclaw::Environment;
 use crate::path::ArchivePath;
@@ -83,9 +83,7 @@ impl Plan {
             }
         }
         if indexes.is_empty() {
-            return Err(Error::NotFound {
-                what: format!("the archive has no payload `{}`", words(&selection.roles)),
-            });
+            return Err(no_payload(selection));
         }
         let contents = contents(&indexes);
         let mut layout = lay_out(&contents, &others, &wanted, target, adaptation)?;
@@ -232,7 +230,7 @@ fn read(archive: &Archive, index: &Index, number: usize, limit: u64) -> Result<O
 }
 
 /// What was wrong with the wanted entries when they were stored.
-fn warnings(indexes: &[Index], layout: &Layout) -> Vec<String> {
+pub(super) fn warnings(indexes: &[Index], layout: &Layout) -> Vec<String> {
     let mut warnings = Vec::new();
     for (index, picks) in indexes.iter().zip(&layout.picks) {
         for noted in &index.noted {
@@ -245,7 +243,8 @@ fn warnings(indexes: &[Index], layout: &Layout) -> Vec<String> {
     warnings
 }
 
-fn words(roles: &[Role]) -> String {
-    let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-    words.join("` or `")
+/// What to say where an archive has none of the payloads asked for.
+pub(super) fn no_payload(selection: &Selection) -> Error {
+    let words: Vec<&str> = selection.roles.iter().map(|role| role.as_str()).collect();
+    Error::NotFound { what: format!("the archive has no payload `{}`", words.join("` or `")) }
 }

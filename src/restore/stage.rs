@@ -124,10 +124,15 @@ impl Stage {
         let directory = self.enter(place.parent().as_ref())?;
         let file = directory.create_file(place.file_name())?;
         let path = directory.path().join(shown(place.file_name()));
-        copier.copy(feed, size, &file).map_err(|failure| match failure {
-            Failure::Source(error) => error,
-            Failure::Sink(source) => Error::io("write", &path, source),
-        })?;
+        match copier.copy(feed, size, &file) {
+            Ok(()) => {}
+            Err(Failure::Sink(source)) => return Err(Error::io("write", &path, source)),
+            Err(Failure::Source(error)) => {
+                // Others may go into place without it.
+                directory.unlink(place.file_name())?;
+                return Err(error);
+            }
+        }
         let notes = set_xattrs(&file, xattrs, &path);
         self.notes.extend(notes);
         self.finish_file(&file, facts, &path)

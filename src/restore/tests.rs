@@ -8,6 +8,7 @@ mod in_place;
 mod merge;
 mod migrate;
 mod past;
+mod salvage;
 mod tree;
 
 use std::fs;

@@ -42,7 +42,23 @@ impl Index {
     ///
     /// `Malformed` where the lines break a rule, `Tampered` where they belong to another archive or role; errors of
     /// `lines` as they are.
-    pub(crate) fn read(mut lines: impl BufRead, archive: &[u8; 16], role: Role) -> Result<Self> {
+    pub(crate) fn read(lines: impl BufRead, archive: &[u8; 16], role: Role) -> Result<Self> {
+        let (index, end) = Self::read_part(lines, archive, role)?;
+        end.map(|()| index)
+    }
+
+    /// As [`Index::read`], but returns what stands before the first line that cannot be read, and why it ends there.
+    ///
+    /// Without its end, an index has no length of the tar, and not all its frames.
+    ///
+    /// # Errors
+    ///
+    /// As [`Index::read`], where not even the head can be read.
+    pub(crate) fn read_part(
+        mut lines: impl BufRead,
+        archive: &[u8; 16],
+        role: Role,
+    ) -> Result<(Self, Result<()>)> {
         let mut text = Vec::new();
         let Some(Line::Head(head)) = next_line(&mut lines, &mut text)? else {
             return Err(Error::malformed("index: does not begin with its head"));
@@ -51,19 +67,22 @@ impl Index {
             return Err(Error::tampered("index: belongs to another archive or payload"));
         }
         let mut parser = Parser::new(head)?;
-        loop {
-            match next_line(&mut lines, &mut text)? {
-                Some(Line::Totals(totals)) => {
-                    let index = parser.finish(totals)?;
-                    return if next_line(&mut lines, &mut text)?.is_none() {
-                        Ok(index)
-                    } else {
-                        Err(Error::malformed("index: has lines after its totals"))
-                    };
-                }
-                Some(line) => parser.take(line)?,
-                None => return Err(Error::malformed("index: ends without its totals")),
-            }
+        let end = parser.read(&mut lines, &mut text);
+        Ok((parser.index, end))
+    }
+
+    /// An index that knows nothing yet.
+    pub(crate) fn empty(role: Role) -> Self {
+        Self {
+            role,
+            source: Source::default(),
+            entries: Vec::new(),
+            skipped: Vec::new(),
+            noted: Vec::new(),
+            content: 0,
+            frame_size: LIMITS.frame_size_least,
+            frame_ends: Vec::new(),
+            tar: 0,
         }
     }
 
@@ -113,18 +132,25 @@ struct Parser {
 impl Parser {
     fn new(head: Head) -> Result<Self> {
         let order = EntryOrder::new(&head.source.roots)?;
-        let index = Index {
-            role: head.role,
-            source: head.source,
-            entries: Vec::new(),
-            skipped: Vec::new(),
-            noted: Vec::new(),
-            content: 0,
-            frame_size: head.frame_size,
-            frame_ends: Vec::new(),
-            tar: 0,
-        };
+        let empty = Index::empty(head.role);
+        let index = Index { source: head.source, frame_size: head.frame_size, ..empty };
         Ok(Self { index, order, free: 0, frames_ended: false })
+    }
+
+    /// Takes all lines that follow the head.
+    fn read(&mut self, lines: &mut impl BufRead, text: &mut Vec<u8>) -> Result<()> {
+        loop {
+            match next_line(lines, text)? {
+                Some(Line::Totals(totals)) => {
+                    if next_line(lines, text)?.is_some() {
+                        return Err(Error::malformed("index: has lines after its totals"));
+                    }
+                    return self.finish(totals);
+                }
+                Some(line) => self.take(line)?,
+                None => return Err(Error::malformed("index: ends without its totals")),
+            }
+        }
     }
 
     fn take(&mut self, line: Line) -> Result<()> {
@@ -193,7 +219,7 @@ impl Parser {
         Ok(())
     }
 
-    fn finish(mut self, totals: Totals) -> Result<Index> {
+    fn finish(&mut self, totals: Totals) -> Result<()> {
         let count = |list: usize| list as u64;
         let frames = totals.tar.div_ceil(u64::from(self.index.frame_size));
         let end = self.free.checked_add(END as u64);
@@ -210,7 +236,7 @@ impl Parser {
             return Err(Error::malformed("index: totals that are not those of its lines"));
         }
         self.index.tar = totals.tar;
-        Ok(self.index)
+        Ok(())
     }
 }
 

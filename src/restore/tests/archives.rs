@@ -15,7 +15,7 @@ use crate::observer::{Observer, Silent};
 use crate::restore::{Adaptation, Plan, Restored, Selection, Target, extract, restore};
 
 /// Writes payloads into an archive.
-fn seal(payloads: &[(Role, &Payload)]) -> Vec<u8> {
+pub(super) fn seal(payloads: &[(Role, &Payload)]) -> Vec<u8> {
     let mut writer = ArchiveBuilder::new()
         .passphrase(Passphrase::new("correct horse".to_owned()))
         .work_factor(2)
@@ -55,13 +55,13 @@ fn seal(payloads: &[(Role, &Payload)]) -> Vec<u8> {
     writer.finish().unwrap().0.into_inner()
 }
 
-fn open(source: Arc<dyn ReadAt>) -> Archive {
+pub(super) fn open(source: Arc<dyn ReadAt>) -> Archive {
     let keys = Keys::new().passphrase(Passphrase::new("correct horse".to_owned()));
     Sealed::from_source(source).unwrap().unlock(&keys).unwrap()
 }
 
 /// Bytes that do not compress.
-fn noise(length: usize, seed: u8) -> Vec<u8> {
+pub(super) fn noise(length: usize, seed: u8) -> Vec<u8> {
     let mut state = u64::from(seed) | 1 << 40;
     let mut next = || {
         state ^= state << 13;
@@ -99,7 +99,7 @@ fn archive_of(home: &Path) -> Vec<u8> {
     seal(&[(Role::State, &state), (Role::Workspace, &workspace)])
 }
 
-fn selection(roles: &[Role], globs: &[&str]) -> Selection {
+pub(super) fn selection(roles: &[Role], globs: &[&str]) -> Selection {
     Selection { roles: roles.to_vec(), globs: globs.iter().map(|&glob| glob.to_owned()).collect() }
 }
 
