@@ -62,7 +62,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     drop(indexes);
     let restored = {
         let progress = ui.progress("extracting", None);
-        extract(&archive, &paths, directory, &progress)?
+        extract(&archive, &paths, directory, &progress)
+            .map_err(|error| Failure::of_archive(error, &args.file))?
     };
     for note in &restored.notes {
         ui.warn(note);

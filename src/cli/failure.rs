@@ -6,7 +6,7 @@ pub(crate) mod usage;
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -120,6 +120,14 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// Names the archive where an error speaks of its bytes; else the error names what it is about.
+    pub(crate) fn of_archive(error: Error, file: &Path) -> Error {
+        match error.kind() {
+            ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered => error.within(file),
+            _ => error,
+        }
+    }
+
     /// Says what happened on stderr, and as the document of `--json`; returns the exit code.
     pub(crate) fn report(&self, ui: &Ui) -> Exit {
         let exit = self.say();

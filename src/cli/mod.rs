@@ -24,6 +24,7 @@ mod prompt;
 mod restore;
 mod resume;
 mod room;
+mod salvage;
 mod series;
 mod spool;
 mod ui;

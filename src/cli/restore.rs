@@ -17,6 +17,7 @@ use super::failure::{Exit, Failure};
 use super::json;
 use super::prompt::Terminal;
 use super::resume::resume;
+use super::salvage::Job;
 use super::ui::{self, Output, Ui, count, size};
 use super::unlock::{UnlockArgs, slot, slot_word, unlock};
 
@@ -51,6 +52,10 @@ pub(crate) struct Args {
     /// Finish a restore in place that was interrupted; needs neither archive nor key.
     #[arg(long, conflicts_with_all = ["file", "only", "globs", "to", "dry_run", "maps", "no_remap", "owner"])]
     resume: bool,
+    /// Get what is intact out of a damaged archive, into `--to DIR`. A file of which any byte is lost
+    /// is named and not made; exit code 4 where anything is lost.
+    #[arg(long, requires = "to", conflicts_with = "dry_run")]
+    salvage: bool,
     /// Afterwards, run OpenClaw's own checks too.
     #[arg(long, conflicts_with_all = ["to", "dry_run"])]
     run_doctor: bool,
@@ -68,6 +73,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         return resume(&args.place, args.run_doctor, ui);
     };
     Patterns::parse(&args.globs).map_err(Failure::BadGlob)?;
+    let selection = Selection {
+        roles: args.only.map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
+        globs: args.globs.clone(),
+    };
+    if let (true, Some(directory)) = (args.salvage, &args.to) {
+        let adaptation = args.adapting.adaptation(None)?;
+        let job = Job { file, directory, selection: &selection, adaptation: &adaptation };
+        return job.run(&args.unlock, ui);
+    }
     let terminal = if args.to.is_some() || args.dry_run || args.yes {
         None
     } else {
@@ -86,11 +100,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let archive = unlock(&args.unlock, file, ui)?;
     // Before the plan, which looks at what is there then.
     settle(&target, args.dry_run, ui)?;
-    let selection = Selection {
-        roles: args.only.map_or_else(|| Role::ALL.to_vec(), |role| vec![role.into()]),
-        globs: args.globs.clone(),
-    };
-    let plan = Plan::new(&archive, &selection, &target, &adaptation).map_err(Failure::Targeting)?;
+    let named = |error| Failure::of_archive(error, file);
+    let plan =
+        Plan::new(&archive, &selection, &target, &adaptation).map_err(named).map_err(Failure::Targeting)?;
     for warning in plan.warnings() {
         ui.warn(warning);
     }
@@ -123,7 +135,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         let restored = {
             let total = plan.roots().iter().map(|root| root.bytes).sum();
             let progress = ui.progress("restoring", Some(total));
-            restore(&archive, &plan, ui.threads, &progress)?
+            restore(&archive, &plan, ui.threads, &progress).map_err(named)?
         };
         for note in &restored.notes {
             ui.warn(note);
@@ -228,13 +240,7 @@ fn root(root: &PlannedRoot) -> Value {
 
 fn say_plan(args: &Args, plan: &Plan, owner: Option<Owner>, opened_by: SlotKind) -> Result<(), Failure> {
     let mut output = Output::new();
-    output.line(format_args!("opened by {}", slot(opened_by)))?;
-    if opened_by == SlotKind::Recipients {
-        output.line(
-            "anyone who has the public key can have made this archive; its content is authenticated \
-             against itself, not its author",
-        )?;
-    }
+    say_slot(opened_by, &mut output)?;
     output.line(if args.dry_run { "would restore:" } else { "to restore:" })?;
     for root in plan.roots() {
         output.line(format_args!(
@@ -251,6 +257,18 @@ fn say_plan(args: &Args, plan: &Plan, owner: Option<Owner>, opened_by: SlotKind)
         output.line(format_args!("everything will belong to user {user} and group {group}"))?;
     }
     output.finish()
+}
+
+/// Says which slot opened the archive, and what that means.
+pub(super) fn say_slot(opened_by: SlotKind, output: &mut Output) -> Result<(), Failure> {
+    output.line(format_args!("opened by {}", slot(opened_by)))?;
+    if opened_by == SlotKind::Recipients {
+        output.line(
+            "anyone who has the public key can have made this archive; its content is authenticated \
+             against itself, not its author",
+        )?;
+    }
+    Ok(())
 }
 
 fn say_end(plan: &Plan, restored: &Restored, ui: &Ui) -> Result<(), Failure> {

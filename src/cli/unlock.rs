@@ -58,7 +58,11 @@ pub(crate) struct SealArgs {
 
 /// Opens an archive with the keys that the user gives.
 pub(crate) fn unlock(args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive, Failure> {
-    let sealed = Sealed::open(file)?;
+    unseal(Sealed::open(file)?, args, file, ui)
+}
+
+/// Opens an archive that was found already.
+pub(crate) fn unseal(sealed: Sealed, args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive, Failure> {
     let mut keys = Keys::new().max_work_factor(args.max_work_factor);
     let mut identities = Vec::new();
     for path in &args.identities {

@@ -9,6 +9,7 @@ mod past;
 mod prompt;
 mod read;
 mod restore;
+mod salvage;
 mod secrets;
 mod split;
 mod support;

@@ -131,6 +131,7 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
             Lookalike::Tar { .. } => "`tar -tf` shows what is in it",
             Lookalike::Age => "`age -d` opens it",
             Lookalike::Zstd => "`zstd -d` opens it",
+            Lookalike::Headless => NOTHING_LEFT,
             _ => "archives of ocbak begin with the name `ocbak/manifest.toml`",
         },
         Error::UnsupportedVersion { .. } | Error::UnsupportedFeature { .. } => {
@@ -145,10 +146,17 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         Error::LimitExceeded { what, .. } if what.contains("number of parts") => {
             "larger parts are fewer: `--split SIZE`"
         }
-        Error::Malformed { .. } | Error::Truncated { .. } | Error::Tampered { .. } => {
+        Error::Malformed { what } if what.contains("slots are lost") => NOTHING_LEFT,
+        Error::Malformed { what } | Error::Tampered { what } if is_beyond_salvage(what) => {
             return Some(format!(
                 "`ocbak verify --quick {named}` says what is damaged; another copy of the archive \
                  may be whole"
+            ));
+        }
+        Error::Malformed { .. } | Error::Truncated { .. } | Error::Tampered { .. } => {
+            return Some(format!(
+                "`ocbak verify --quick {named}` says what is damaged; another copy of the archive may be \
+                 whole; `ocbak restore --salvage {named} --to DIR` gets out what is intact"
             ));
         }
         Error::LimitExceeded { what, found, .. } if what.contains("work factor") => {
@@ -205,6 +213,11 @@ fn part_hint(error: &Error, file: Option<&Path>) -> Option<String> {
     }
 }
 
+/// Whether damage is such that a salvage meets it too: of the header region, or of all there is.
+fn is_beyond_salvage(what: &str) -> bool {
+    ["header region", "manifest", "slot", "of the archive"].iter().any(|words| what.contains(words))
+}
+
 fn key_hint(error: &Error) -> Option<&'static str> {
     let Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried } = *error
     else {
@@ -228,6 +241,9 @@ fn key_hint(error: &Error) -> Option<&'static str> {
         None
     }
 }
+
+/// Nobody can open what no slot is left of.
+const NOTHING_LEFT: &str = "another copy of the archive may be whole; nothing can be had of this one";
 
 fn system_hint(source: &io::Error) -> Option<String> {
     let hint = match source.kind() {
@@ -293,7 +309,12 @@ mod tests {
     #[test]
     fn damage_and_later_versions_name_the_command_and_the_file() {
         let what = "x".to_owned();
-        assert!(of(Error::Tampered { what }).contains("`ocbak verify --quick box.ocbak`"));
+        let payload = of(Error::Tampered { what });
+        assert!(payload.contains("`ocbak verify --quick box.ocbak`"));
+        assert!(payload.contains("`ocbak restore --salvage box.ocbak --to DIR`"));
+        let what = "both copies of the header region are damaged".to_owned();
+        let header = of(Error::Malformed { what });
+        assert!(header.contains("another copy") && !header.contains("--salvage"));
         assert!(of(Error::UnsupportedVersion { found: 2 }).contains("tar -xOf box.ocbak"));
     }
 
