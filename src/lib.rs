@@ -7,6 +7,7 @@
 //! * [`Archive`] exists only after its manifest was proven with the key: [`Archive::index`] lists a payload,
 //!   [`Archive::read`] gets one file by seeking, [`Archive::stream`] all of them in order, [`Archive::verify`] checks everything.
 //! * [`Archive::change_passphrase`] gives it another passphrase in place.
+//! * [`Shelf`] is the archives of a directory; a [`Retention`] says which of them to keep.
 //! * [`Plan`] and [`restore()`] put things back; [`salvage()`] takes out what is intact in a damaged archive.
 //!
 //! ```no_run
@@ -31,6 +32,7 @@ mod check;
 mod crypto;
 mod error;
 mod format;
+mod history;
 mod observer;
 mod openclaw;
 mod path;
@@ -59,6 +61,7 @@ pub use format::entry::{
 pub use format::index::Index;
 pub use format::manifest::{Manifest, Member, PayloadMembers};
 pub use format::region::SlotKind;
+pub use history::{Group, Judged, Kept, Retention, Shelf, Shelved, Verdict, Within, Zone};
 pub use observer::{Observer, Silent};
 pub use openclaw::{
     AgentDir, Environment, Holder, Installation, Installed, Location, Search, Usage, Workspace,

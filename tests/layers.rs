@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 /// The layers, lowest first.
-const LAYERS: [&str; 13] = [
-    "error", "path", "pattern", "observer", "format", "crypto", "payload", "archive", "openclaw", "capture",
-    "check", "restore", "cli",
+const LAYERS: [&str; 14] = [
+    "error", "path", "pattern", "observer", "format", "crypto", "payload", "archive", "history", "openclaw",
+    "capture", "check", "restore", "cli",
 ];
 
 /// Dependencies that only some modules may name.

@@ -17,6 +17,7 @@ mod writer;
 pub use builder::ArchiveBuilder;
 pub use lossy::Lossy;
 pub use open::{Archive, EntryReader};
+pub(crate) use parts::files_of;
 pub use passwd::SlotChange;
 pub(crate) use salvage::{Listing, Salvager};
 pub use sealed::{Damage, Sealed};

@@ -218,6 +218,20 @@ impl Medium for Parts {
     }
 }
 
+/// Finds the files of the archive that a file of this name begins: itself, or all its parts in order.
+/// `None` for a part that is not the first.
+///
+/// # Errors
+///
+/// `Io` where the directory cannot be read.
+pub(crate) fn files_of(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+    match part_number(path) {
+        Some((name, 1)) => Ok(Some(numbered(&name)?.into_values().collect())),
+        Some(_) => Ok(None),
+        None => Ok(Some(vec![path.to_owned()])),
+    }
+}
+
 /// The length that most parts have; the last one may be shorter.
 fn usual_length(parts: &[Option<Part>]) -> u64 {
     let before_last = parts.len().saturating_sub(1).max(1);

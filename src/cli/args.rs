@@ -8,7 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
 
-use super::{check, create, extract, info, list, locate, passwd, restore, undo, verify};
+use super::{check, create, extract, info, list, locate, passwd, prune, restore, undo, verify};
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
 #[derive(Debug, Parser)]
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Undo(undo::Args),
     Extract(extract::Args),
     Passwd(passwd::Args),
+    Prune(prune::Args),
     Where(locate::Args),
     Check(check::Args),
 }

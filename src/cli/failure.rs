@@ -67,6 +67,10 @@ pub(crate) enum Failure {
     NobodyToAsk(Wanted),
     /// A question is to be asked, and nobody is there to ask.
     NotConfirmed,
+    /// A policy that would keep nothing.
+    KeepsNothing,
+    /// A file is not what it was a moment ago.
+    Changed { path: PathBuf },
     /// The question was answered with no.
     Declined,
     /// The passphrase from this place is empty.
@@ -171,6 +175,7 @@ impl Failure {
             | Self::Conflict { .. }
             | Self::NobodyToAsk(_)
             | Self::NotConfirmed
+            | Self::KeepsNothing
             | Self::ArchiveToTerminal
             | Self::BadGlob(_)
             | Self::OneFileOnly => Exit::Usage,
@@ -212,10 +217,12 @@ impl fmt::Display for Failure {
             Self::NobodyToAsk(_) => {
                 f.write_str("no passphrase is given and there is no terminal to ask for one")
             }
-            Self::NotConfirmed => {
-                f.write_str("replacing what is in place needs a yes, and there is no terminal to ask for it")
+            Self::NotConfirmed => f.write_str("this needs a yes, and there is no terminal to ask for it"),
+            Self::KeepsNothing => f.write_str("a policy that keeps nothing removes nothing"),
+            Self::Changed { path } => {
+                write!(f, "`{}` became another archive meanwhile", path.display())
             }
-            Self::Declined => f.write_str("not done: nothing was replaced"),
+            Self::Declined => f.write_str("not done: nothing was replaced or removed"),
             Self::EmptyPassphrase { place } => write!(f, "the passphrase from {place} is empty"),
             Self::BadPassphrase { place, what } => {
                 write!(f, "the passphrase from {place} {what}")

@@ -12,13 +12,18 @@ use ocbak::{Archive, Entry, Index, Mtime, Node, Noted, Patterns, Role, Skipped, 
 use super::args::RoleName;
 use super::failure::{Exit, Failure};
 use super::json;
+use super::shelf;
 use super::ui::{Output, Ui};
 use super::unlock::{UnlockArgs, unlock};
 
-/// List what is in an archive; reads the indexes only.
+/// List what is in an archive, or the archives of a directory.
+///
+/// Of an archive, the indexes alone are read. Of a directory, needs no key: when each archive was made, of which
+/// installation (the first digits of its series), how large it is, what it holds, and when this machine
+/// last verified it; newest first.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
-    /// The archive.
+    /// The archive, or a directory with archives.
     file: PathBuf,
     /// Patterns over whole names, such as `state/agents/*/sessions/**`: `*` stays within a name,
     /// `**` does not, and a directory brings what is below it. Everything, if none is given.
@@ -30,6 +35,9 @@ pub(crate) struct Args {
     /// Only this payload.
     #[arg(long, value_name = "ROLE")]
     payload: Option<RoleName>,
+    /// Show times of a directory's archives as UTC instead of by this machine's clock.
+    #[arg(long)]
+    utc: bool,
     /// List what was left out instead, and why.
     #[arg(long, conflicts_with = "long")]
     skipped: bool,
@@ -38,6 +46,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
+    if args.file.is_dir() {
+        if !args.globs.is_empty() || args.long || args.skipped || args.payload.is_some() {
+            return Err(Failure::Conflict {
+                first: "a directory",
+                second: "what lists an archive's content",
+            });
+        }
+        return shelf::run(&args.file, args.utc, ui);
+    }
     let patterns = Patterns::parse(&args.globs).map_err(Failure::BadGlob)?;
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let indexes = indexes(&archive, args)?;

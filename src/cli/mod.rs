@@ -21,15 +21,18 @@ mod passphrase;
 mod passwd;
 mod process;
 mod prompt;
+mod prune;
 mod restore;
 mod resume;
 mod room;
 mod salvage;
 mod series;
+mod shelf;
 mod spool;
 mod ui;
 mod undo;
 mod unlock;
+mod verified;
 mod verify;
 
 use std::env;
@@ -74,6 +77,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Restore(args) => restore::run(&args, ui),
         Command::Undo(args) => undo::run(&args, ui),
         Command::Passwd(args) => passwd::run(&args, ui),
+        Command::Prune(args) => prune::run(&args, ui),
         Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),

@@ -29,11 +29,15 @@ pub(crate) fn of(state_dir: &Path, ui: &Ui) -> Option<[u8; 16]> {
     }
 }
 
-/// `$XDG_STATE_HOME/ocbak/series`, by the XDG base directory specification.
 fn directory() -> Option<PathBuf> {
+    Some(local_state()?.join("series"))
+}
+
+/// `$XDG_STATE_HOME/ocbak`, by the XDG base directory specification: what ocbak knows on this machine.
+pub(crate) fn local_state() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
-    Some(base.join("ocbak/series"))
+    Some(base.join("ocbak"))
 }
 
 fn id(directory: &Path, name: &str) -> io::Result<[u8; 16]> {

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::{Archive, Damage, Noted, Sealed, Skipped, sanitize};
+use ocbak::{Archive, Damage, Manifest, Noted, Sealed, Skipped, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
 use super::list::{left_out, remark};
 use super::ui::{self, Output, Ui, count, size};
 use super::unlock::{UnlockArgs, slot, slot_word, unlock};
+use super::verified;
 
 /// Check that an archive is whole; exit code 4 where it is not.
 ///
@@ -62,7 +63,7 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             format!("no rot found in {} of encrypted bytes; not authenticated: no key was used", size(total));
         say(&damage, &sound, Output::new())?;
     }
-    Ok(exit(&damage))
+    Ok(exit(&damage, sealed.manifest()))
 }
 
 fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
@@ -104,7 +105,7 @@ fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         );
         say(&damage, &sound, output)?;
     }
-    Ok(exit(&damage))
+    Ok(exit(&damage, archive.manifest()))
 }
 
 /// What needed attention when the archive was made.
@@ -157,6 +158,11 @@ fn say(damage: &[String], sound: &str, mut output: Output) -> Result<(), Failure
     output.finish()
 }
 
-fn exit(damage: &[String]) -> Exit {
-    if damage.is_empty() { Exit::Done } else { Exit::Damaged }
+/// Remembers an archive that was found sound.
+fn exit(damage: &[String], manifest: &Manifest) -> Exit {
+    if !damage.is_empty() {
+        return Exit::Damaged;
+    }
+    verified::remember(&manifest.archive);
+    Exit::Done
 }

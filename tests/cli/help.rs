@@ -9,10 +9,11 @@ fn the_program_names_its_commands_and_exit_codes() {
         "Usage: ocbak [OPTIONS] <COMMAND>",
         "  create   Make an encrypted archive",
         "  info     Show what an archive says about itself; needs no key",
-        "  list     List what is in an archive",
+        "  list     List what is in an archive, or the archives of a directory",
         "  verify   Check that an archive is whole",
         "  restore  Put back what an archive holds",
         "  passwd   Change, add or remove the passphrase of an archive, in place",
+        "  prune    Remove old archives from a directory",
         "  where    Show which OpenClaw installation is found",
         "  check    Look over an installation",
         "  extract  Take single files or directories out of an archive",
@@ -58,6 +59,10 @@ fn commands_name_units_and_defaults() {
                 "64 KiB",
                 "still open with the old",
             ],
+        ),
+        (
+            "prune",
+            &["--keep-daily <N>", "--keep-within <TIME>", "--dry-run", "--yes", "Never removed", "--utc"],
         ),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {

@@ -3,6 +3,7 @@
 mod check;
 mod create;
 mod help;
+mod history;
 mod locate;
 mod passwd;
 mod past;

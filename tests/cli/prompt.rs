@@ -182,7 +182,7 @@ fn restoring_in_place_asks_and_anything_but_yes_changes_nothing() {
         session.wait_for("Restore this in place? [y/N] ").type_in(answer);
         let (ended, rest) = session.end();
         assert_eq!(ended, Some(code), "{rest}");
-        assert_eq!(rest.contains("\nnot done: nothing was replaced\r\n"), code == 1, "{rest}");
+        assert_eq!(rest.contains("\nnot done: nothing was replaced or removed\r\n"), code == 1, "{rest}");
         assert!(!rest.contains("error"), "{rest}");
         assert_eq!(memory(), expected);
     }

@@ -70,9 +70,8 @@ fn restoring_in_place_needs_a_yes_before_anything_else() {
     Test::installed()
         .args(["restore", "box.ocbak", "--state-dir", "state"])
         .stderr(
-            "error: replacing what is in place needs a yes, and there is no terminal to ask for it\n\
-             hint: look at the plan with `--dry-run`, then give `--yes`; or restore elsewhere \
-             with `--to DIR`\n",
+            "error: this needs a yes, and there is no terminal to ask for it\n\
+             hint: look at the plan with `--dry-run`, then give `--yes`\n",
         )
         .ends_with(2);
 }

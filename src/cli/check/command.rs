@@ -109,7 +109,9 @@ mod tests {
         let home = directory.path().to_str().unwrap().to_owned();
         fs::create_dir(directory.path().join(state_dir)).unwrap();
         let config = config.map(|name| directory.path().join(name));
-        if let Some(config) = config { fs::write(config, "{}").unwrap(); }
+        if let Some(config) = &config {
+            fs::write(config, "{}").unwrap();
+        }
         let search = Search {
             home: Some(directory.path().into()),
             state_dir: Some(directory.path().join(state_dir)),

@@ -43,10 +43,9 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
             "give the new one with `--new-passphrase-file FILE`, `--new-passphrase-fd N` or the variable \
              `OCBAK_NEW_PASSPHRASE`"
         }
-        Failure::NotConfirmed => {
-            "look at the plan with `--dry-run`, then give `--yes`; or restore elsewhere with \
-             `--to DIR`"
-        }
+        Failure::NotConfirmed => "look at the plan with `--dry-run`, then give `--yes`",
+        Failure::KeepsNothing => "give at least one `--keep` option a number above 0",
+        Failure::Changed { .. } => "nothing more was removed; look at the directory, then run it again",
         Failure::EmptyPassphrase { .. } => "a passphrase is the first line, without its newline",
         Failure::UntypablePassphrase { .. } => {
             "other programs could not open the archive: take one that can be typed"

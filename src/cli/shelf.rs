@@ -1,0 +1,105 @@
+//! `ocbak list DIR`: the archives of a drive as a table.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use ocbak::{Error, Shelf, Shelved, sanitize};
+
+use super::failure::{Exit, Failure};
+use super::json;
+use super::ui::{self, Output, Ui, size};
+use super::verified;
+
+/// Lists the archives, newest first; needs no key, and so authenticates nothing.
+pub(crate) fn run(directory: &Path, utc: bool, ui: &Ui) -> Result<Exit, Failure> {
+    let shelf = Shelf::read(directory)?;
+    if ui.json {
+        let mut document = json!({
+            "directory": json::path(directory),
+            "authenticated": false,
+            "archives": shelf.archives.iter().map(facts).collect::<Vec<_>>(),
+            "unreadable": unreadable(&shelf),
+        });
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    } else {
+        say(&shelf, utc)?;
+    }
+    let sound = shelf.unreadable.is_empty() && shelf.archives.iter().all(|one| one.damage.is_empty());
+    Ok(if sound { Exit::Done } else { Exit::Damaged })
+}
+
+/// The files that cannot be read as the archives that their names say, for `--json`.
+pub(crate) fn unreadable(shelf: &Shelf) -> Value {
+    let one =
+        |(path, error): &(PathBuf, Error)| json!({ "file": json::path(path), "why": error.to_string() });
+    shelf.unreadable.iter().map(one).collect()
+}
+
+/// The facts about an archive of a directory, for `--json`.
+pub(crate) fn facts(archive: &Shelved) -> Value {
+    let mut facts = json::manifest(&archive.manifest);
+    facts["file"] = json::path(&archive.path);
+    facts["length"] = archive.length.into();
+    facts["damage"] = archive.damage.clone().into();
+    facts["verified"] = verified::when(&archive.manifest.archive).map(|time| time.to_string()).into();
+    facts
+}
+
+/// The name of a file, fit for a terminal.
+pub(crate) fn name(path: &Path) -> String {
+    sanitize(path.file_name().unwrap_or(path.as_os_str()).as_encoded_bytes())
+}
+
+/// A time by the clock that people here look at.
+pub(crate) fn time(time: Timestamp, utc: bool) -> String {
+    let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+    time.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// When an archive was made, by the clock that people here look at.
+pub(crate) fn made(archive: &Shelved, utc: bool) -> String {
+    time(Timestamp::from_second(archive.created).unwrap_or_default(), utc)
+}
+
+fn say(shelf: &Shelf, utc: bool) -> Result<(), Failure> {
+    let mut output = Output::new();
+    if !shelf.archives.is_empty() {
+        let clock = if utc { "made (UTC)" } else { "made" };
+        output.line(format_args!(
+            "{clock:<16}  {:<8}  {:>10}  {:<16}  {:<16}  file",
+            "series", "size", "payloads", "verified"
+        ))?;
+    }
+    for archive in &shelf.archives {
+        let series = archive.manifest.series.map_or_else(|| "-".to_owned(), |id| hex::encode(&id[..4]));
+        let roles: Vec<&str> =
+            archive.manifest.payloads.iter().map(|payload| payload.role.as_str()).collect();
+        let checked = match (archive.damage.is_empty(), verified::when(&archive.manifest.archive)) {
+            (false, _) => "damaged".to_owned(),
+            (true, Some(when)) => time(when, utc),
+            (true, None) => "-".to_owned(),
+        };
+        output.line(format_args!(
+            "{:<16}  {series:<8}  {:>10}  {:<16}  {checked:<16}  {}",
+            made(archive, utc),
+            size(archive.length),
+            roles.join(", "),
+            name(&archive.path),
+        ))?;
+    }
+    for (path, error) in &shelf.unreadable {
+        output.line(format_args!(
+            "unreadable: {}: {}",
+            name(path),
+            sanitize(error.to_string().as_bytes())
+        ))?;
+    }
+    if shelf.archives.is_empty() && shelf.unreadable.is_empty() {
+        output.line("no archives here")?;
+    }
+    output.finish()
+}

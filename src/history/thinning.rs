@@ -1,0 +1,59 @@
+//! Which archives of a group go, under rules that no policy overrides.
+//!
+//! The newest sound archive of a group always stays; one that is damaged counts for nothing and is never removed; copies
+//! of one archive count once and share its fate.
+
+use std::path::PathBuf;
+
+use super::retention::{Kept, Retention, Zone};
+use super::shelf::{Group, Shelved};
+
+/// What becomes of an archive.
+#[derive(Clone, Debug)]
+pub struct Judged<'a> {
+    /// The archive.
+    pub archive: &'a Shelved,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// What becomes of an archive, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The policy keeps it.
+    Keep(Vec<Kept>),
+    /// The policy does not keep it, but it is the newest.
+    Newest,
+    /// It is damaged: a person decides.
+    Damaged,
+    /// It goes.
+    Remove,
+}
+
+impl<'a> Group<'a> {
+    /// Judges the archives, newest first; `damaged` are those of which more is known to be damaged than they say.
+    #[must_use]
+    pub fn thin(&self, policy: &Retention, zone: Zone, damaged: &[PathBuf]) -> Vec<Judged<'a>> {
+        let is_damaged = |archive: &Shelved| !archive.damage.is_empty() || damaged.contains(&archive.path);
+        let mut sound: Vec<&Shelved> = Vec::new();
+        for archive in self.archives.iter().filter(|archive| !is_damaged(archive)) {
+            if sound.iter().all(|known| known.manifest.archive != archive.manifest.archive) {
+                sound.push(archive);
+            }
+        }
+        let times: Vec<i64> = sound.iter().map(|archive| archive.created).collect();
+        let reasons = policy.keep(&times, zone);
+        let verdict = |archive: &Shelved| {
+            if is_damaged(archive) {
+                return Verdict::Damaged;
+            }
+            let number = sound.iter().position(|known| known.manifest.archive == archive.manifest.archive);
+            match number.map(|number| (number, &reasons[number])) {
+                Some((_, reasons)) if !reasons.is_empty() => Verdict::Keep(reasons.clone()),
+                Some((0, _)) => Verdict::Newest,
+                _ => Verdict::Remove,
+            }
+        };
+        self.archives.iter().map(|archive| Judged { archive, verdict: verdict(archive) }).collect()
+    }
+}
