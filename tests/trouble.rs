@@ -142,25 +142,6 @@ fn an_archive_that_nobody_takes_is_a_failure() {
     assert!(stderr.contains("cannot write to standard output"), "{stderr}");
 }
 
-#[test]
-fn a_disk_that_is_too_small_is_told_before_anything_is_written() {
-    let scene = Scene::plain();
-    fs::write(scene.state().join("media/inbound/big.bin"), noise(3 << 20)).unwrap();
-    let out = scene.path("out");
-    for (output, more) in [(out.join("backup.ocbak"), ""), (PathBuf::from("-"), "--spool-dir")] {
-        let Some(ran) = on_small_disk(&scene, "1m", &output, more) else { return };
-        ran.fails_with(&[
-            "the archive does not fit into `",
-            "about 3.",
-            "MiB are needed, and 1.0 MiB are free",
-        ]);
-        ran.hints("`--split` gives no room");
-        assert_eq!(ran.code, 1, "{ran}");
-    }
-    let Some(ran) = on_small_disk(&scene, "4m", &out.join("backup.ocbak"), "") else { return };
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, "backup.ocbak\n"), "{ran}");
-}
-
 /// Runs `create` into `out` from a shell that limits itself first.
 fn limited(scene: &Scene, out: &Path, script: &str) -> Ran {
     Run::new("bash")
@@ -180,26 +161,4 @@ fn own(path: &Path) {
             own(&entry.unwrap().path());
         }
     }
-}
-
-/// Runs `create` where `out` is a disk of this size, and lists on standard error what is in it afterwards.
-fn on_small_disk(scene: &Scene, size: &str, output: &Path, more: &str) -> Option<Ran> {
-    let out = scene.path("out");
-    fs::create_dir_all(&out).unwrap();
-    let script = "mount -t tmpfs -o size=\"$SIZE\" none \"$OUT\" || exit 99; \"$@\"; code=$?; ls -A \"$OUT\" >&2; exit $code";
-    let mut run = Run::new("unshare")
-        .args(["-m", "bash", "-c", script, "bash", PROGRAM])
-        .args(["create", "--quiet", "-r", RECIPIENT, "--home"])
-        .arg(scene.home())
-        .arg("-o")
-        .arg(output);
-    if !more.is_empty() {
-        run = run.arg(more).arg(&out);
-    }
-    let ran = run.env("SIZE", size).env("OUT", &out).run();
-    if ran.code == 99 || ran.stderr.starts_with("unshare: ") {
-        stock::skip("no small file system can be mounted here");
-        return None;
-    }
-    Some(ran)
 }

@@ -249,6 +249,9 @@ fn system_hint(source: &io::Error) -> Option<String> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "there is no space left; free some, or name a place on another drive"
         }
+        io::ErrorKind::Unsupported => {
+            "the file system there has no such thing, links for instance; name a place on another drive"
+        }
         io::ErrorKind::ReadOnlyFilesystem => "that drive is read-only; name a place on another one",
         io::ErrorKind::PermissionDenied => "run ocbak as the user to whom the file belongs",
         io::ErrorKind::FileTooLarge => {

@@ -5,10 +5,11 @@
 //! single agents hold nothing that depends on their place.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, ToSql, params};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -99,10 +100,10 @@ impl Database {
         let report = rewriting.report;
         let state = integrity(&transaction).map_err(failed)?;
         if state != "ok" {
-            return Err(failed(state));
+            return Err(wrong(state));
         }
         if violations(&transaction).map_err(failed)? > before {
-            return Err(failed("a row would lack the one that it refers to"));
+            return Err(wrong("a row would lack the one that it refers to"));
         }
         transaction.commit().map_err(failed)?;
         // Moves the log into the file and removes it.
@@ -282,7 +283,15 @@ fn violations(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(count)
 }
 
-fn failed(what: impl std::fmt::Display) -> Error {
+fn failed(error: rusqlite::Error) -> Error {
+    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+        let full = io::Error::new(io::ErrorKind::StorageFull, error);
+        return Error::stream("rewrite the shared database of", full);
+    }
+    wrong(error)
+}
+
+fn wrong(what: impl std::fmt::Display) -> Error {
     Error::invalid(format!("the paths in the shared database cannot be rewritten: {what}"))
 }
 

@@ -48,7 +48,13 @@ impl Migration {
         if let Some(Found { payload, number, database }) = database {
             let mut known = self.roots.clone();
             known.extend(files.iter().flat_map(Config::agent_paths));
-            let report = database.relocate(&self.relocation, &known)?;
+            let place = self.relocation.place(&self.from.state_dir);
+            let relocated = database.relocate(&self.relocation, &known);
+            // Other errors tell of the database themselves.
+            let report = relocated.map_err(|error| match error {
+                Error::Io { .. } => error.within(&place),
+                other => other,
+            })?;
             filling.take_back(payload, number)?;
             rewritten.tables =
                 report.tables.into_iter().map(|(table, rows)| (table.to_owned(), rows)).collect();
