@@ -12,6 +12,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  list     List what is in an archive, or the archives of a directory",
         "  verify   Check that an archive is whole",
         "  restore  Put back what an archive holds",
+        "  undo     Take the last restore in place back",
         "  passwd   Change, add or remove the passphrase of an archive, in place",
         "  prune    Remove old archives from a directory",
         "  where    Show which OpenClaw installation is found",
