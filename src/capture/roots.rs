@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, CWD, statat};
 
 use crate::capture::CaptureOptions;
 use crate::capture::meta::{Id, Meta};
+use crate::capture::missed::Patience;
 use crate::error::{Error, Result};
 use crate::format::entry::{Role, Root};
 use crate::observer::Observer;
@@ -29,6 +30,7 @@ pub(crate) struct Scope {
     files: HashMap<(Id, Vec<u8>), ArchivePath>,
     /// The state directory itself is left out.
     pub(crate) only_config: bool,
+    pub(crate) patience: Patience,
 }
 
 /// A root before it is read.
@@ -68,6 +70,7 @@ impl Scope {
             directories: HashMap::new(),
             files: HashMap::new(),
             only_config: options.only_config,
+            patience: Patience::default(),
         };
         if !options.only_config {
             scope.directories(installation, observer)?;

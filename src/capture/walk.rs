@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use crate::capture::clip;
 use crate::capture::listing::{is_cache, names};
 use crate::capture::meta::{Id, Kind, Meta};
-use crate::capture::missed::missed;
+use crate::capture::missed::Missed;
 use crate::capture::roots::{PlannedRoot, Scope};
 use crate::capture::stable::{self, trouble};
 use crate::error::Result;
@@ -103,11 +103,14 @@ pub(crate) fn walk(
         visitor.skip(Skipped { path, why: SkipReason::Policy, detail })?;
     }
     for root in scope.roots(role) {
-        let mut walk = Walk { scope, root, links, visitor, frames: Vec::new() };
+        let mut walk = Walk { scope, root, links, visitor, frames: Vec::new(), missed: Missed::default() };
         walk.start()?;
         while let Some(name) = walk.next_name() {
             observer.check()?;
             walk.name(&name)?;
+        }
+        if let Some(detail) = walk.missed.rest() {
+            walk.note(&root.path, NoteReason::Incomplete, detail)?;
         }
     }
     Ok(())
@@ -120,6 +123,7 @@ struct Walk<'a> {
     visitor: &'a mut dyn Visitor,
     /// The directories around the current name, outermost first.
     frames: Vec<Frame>,
+    missed: Missed,
 }
 
 struct Frame {
@@ -217,8 +221,8 @@ impl Walk<'_> {
     fn symlink(&mut self, path: &ArchivePath, meta: &Meta, target: &[u8]) -> Result<()> {
         self.visitor.symlink(path, meta, target)?;
         // The links in workspaces are the user's own.
-        let missed = (self.root.role == Role::State).then(|| missed(self.scope, self.root, path)).flatten();
-        missed.map_or(Ok(()), |detail| self.note(path, NoteReason::Incomplete, detail))
+        let missed = (self.root.role == Role::State).then(|| self.missed.look(self.scope, self.root, path));
+        missed.flatten().map_or(Ok(()), |detail| self.note(path, NoteReason::Incomplete, detail))
     }
 
     /// Takes an open directory, and what is in it to be next.

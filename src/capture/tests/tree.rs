@@ -94,6 +94,20 @@ fn links_out_of_what_is_stored_are_noted() {
 }
 
 #[test]
+fn links_out_of_what_is_stored_are_named_up_to_a_number() {
+    let test = Test::new();
+    test.write("big/x", "x");
+    for number in 0..103 {
+        symlink("../big", test.state(format!("link{number}"))).unwrap();
+    }
+    let captured = test.capture();
+    assert_eq!(captured.noted.len(), 101);
+    let (why, detail) = &captured.noted[&b"state"[..]];
+    assert_eq!(*why, NoteReason::Incomplete);
+    assert_eq!(detail, "3 more links in it lead to what is not in the archive");
+}
+
+#[test]
 fn links_behind_which_nothing_is_missed_are_quiet() {
     let mut test = Test::new();
     test.options.all = true;
