@@ -26,14 +26,19 @@ fn unshare() -> Option<&'static str> {
     found
 }
 
-/// Restores in place while directories are mounted on others, which the system undoes afterwards.
-fn restore_mounted(scene: &Scene, options: &str, mounts: &[(&Path, &Path)], more: &[&str]) -> String {
+/// Runs the program while directories are mounted on others, which the system undoes afterwards.
+fn mounted(options: &str, mounts: &[(&Path, &Path)]) -> Run {
     let script = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\"; shift 2; done; shift; exec \"$@\"";
     let mut run = Run::new("unshare").args([options, "sh", "-ec", script, "sh"]);
     for (from, to) in mounts {
         run = run.arg(from).arg(to);
     }
-    let run = run.arg("--").arg(env!("CARGO_BIN_EXE_ocbak")).args(["restore", "--yes"]);
+    run.arg("--").arg(env!("CARGO_BIN_EXE_ocbak"))
+}
+
+/// Restores in place.
+fn restore_mounted(scene: &Scene, options: &str, mounts: &[(&Path, &Path)], more: &[&str]) -> String {
+    let run = mounted(options, mounts).args(["restore", "--yes"]);
     let run = run.arg(scene.archive()).arg("-i").arg(scene.key()).arg("--home").arg(scene.home()).args(more);
     done(run)
 }
@@ -141,6 +146,60 @@ fn a_workspace_mounted_in_the_state_directory_is_replaced_in_its_mount_or_stays(
         }
         assert_eq!(names(&workspace), [""; 0], "nothing goes beneath the mount");
     }
+}
+
+#[test]
+fn what_is_mounted_deep_in_the_state_directory_is_replaced_in_its_mount_or_stays() {
+    let Some(options) = unshare() else { return };
+    let scene = scene();
+    let (login, cache) = (scene.state().join("credentials/whatsapp"), scene.state().join("cache/assets"));
+    fs::create_dir_all(&cache).unwrap();
+    fs::write(cache.join("asset"), "later").unwrap();
+    fs::write(login.join("default/creds.json"), "later").unwrap();
+    fs::write(login.join("since"), "later").unwrap();
+    let (live, kept_out) = (volume(&scene, "login", &login), volume(&scene, "cache", &cache));
+    let mounts = [(&*live, &*login), (&*kept_out, &*cache)];
+    let creds = |directory: &Path| fs::read_to_string(directory.join("default/creds.json")).unwrap();
+
+    restore_mounted(&scene, options, &mounts, &[]);
+    assert_ne!(creds(&live), "later");
+    assert_eq!(creds(&kept(&live)), "later");
+    assert!(kept(&live).join("since").exists() && !live.join("since").exists());
+    assert_eq!(names(&kept_out), ["asset"], "the archive has nothing of it");
+    assert_old(&kept(&scene.state()));
+    assert_ne!(fs::read_to_string(scene.state().join("openclaw.json")).unwrap(), "later");
+    for mount in [&login, &cache] {
+        assert_eq!(names(mount), [""; 0], "nothing goes beneath the mount");
+    }
+
+    mounted(options, &mounts).args(["undo", "--yes", "--home"]).arg(scene.home()).success();
+    assert_eq!(creds(&live), "later");
+    assert!(live.join("since").exists());
+    assert_old(&scene.state());
+}
+
+#[test]
+fn single_names_go_into_a_mount_on_their_way() {
+    let Some(options) = unshare() else { return };
+    let scene = scene();
+    let login = scene.state().join("credentials/whatsapp");
+    fs::write(login.join("default/creds.json"), "later").unwrap();
+    let live = volume(&scene, "login", &login);
+    let creds = |directory: &Path| fs::read_to_string(directory.join("default/creds.json")).unwrap();
+    restore_mounted(&scene, options, &[(&live, &login)], &["--path", "state/credentials/**"]);
+    assert_ne!(creds(&live), "later");
+    assert_eq!(creds(&kept(&live)), "later");
+    assert_eq!(names(&login), [""; 0], "nothing goes beneath the mount");
+
+    let (out, empty) = (scene.path("out"), scene.path("empty"));
+    let inner = out.join("state/credentials/whatsapp");
+    fs::create_dir_all(&inner).unwrap();
+    fs::create_dir(&empty).unwrap();
+    let run = mounted(options, &[(&empty, &inner)]).arg("extract").arg(scene.archive());
+    run.arg("-i").arg(scene.key()).arg("state/credentials").arg("-C").arg(&out).success();
+    assert_eq!(creds(&empty), creds(&live));
+    assert!(out.join("state/credentials/telegram-allowFrom.json").exists());
+    assert_eq!(names(&inner), [""; 0], "nothing goes beneath the mount");
 }
 
 #[test]

@@ -15,8 +15,9 @@ use super::Restored;
 use super::journal::{Bytes, Journal, Place, Record};
 use super::keep::Keep;
 use super::layout::{Layout, Manner, Tree};
-use super::locate::shown;
+use super::locate::{as_path, joined, shown};
 use super::moves::{Held, Moves};
+use super::place::is_mounted;
 use super::stage::{Directory, Facts, Stage, is_directory, is_same};
 
 /// Begins the journal of a restore, where a later run for the same place finds it.
@@ -190,20 +191,30 @@ fn swap(
     Ok(kept.map(|(name, _)| parent.path_of(&name)))
 }
 
-/// Moves what is in a live directory away, apart from what stays.
+/// Moves what is in a live directory away, apart from what stays; what a mount lies in stays around it.
 fn clear(tree: &Tree, stage: &Stage, keep: &mut Keep, moves: &mut Moves<'_>) -> Result<()> {
     let live = &stage.parent;
-    for name in live.names()? {
-        let name = ArchivePath::parse(&name)?;
-        let stays = name == stage.name
-            || tree.staying.contains(&name)
-            // Trees kept by earlier restores are a person's to remove.
-            || name.as_bytes().starts_with(Keep::INSIDE)
-            // Belongs to the file system that is mounted here.
-            || name.as_bytes() == b"lost+found";
-        if !stays {
+    let mut rest = vec![None];
+    while let Some(at) = rest.pop() {
+        for name in live.walk(at.as_ref())?.names()? {
+            let Some(place) = joined(at.as_ref(), &name)? else { continue };
+            let stays = place == stage.name
+                || tree.staying.contains(&place)
+                // Trees kept by earlier restores are a person's to remove.
+                || place.as_bytes().starts_with(Keep::INSIDE)
+                // Belongs to the file system that is mounted here.
+                || place.as_bytes() == b"lost+found";
+            if stays {
+                continue;
+            }
+            let is_mount = |inner: &ArchivePath| is_mounted(&tree.target.join(as_path(inner.as_bytes())));
+            if tree.staying.iter().any(|inner| inner.starts_with(&place) && is_mount(inner)) {
+                rest.push(Some(place));
+                continue;
+            }
             let old = keep.make(moves)?;
-            moves.rename(&Held::new(live, &name), &Held::new(&old, &name))?;
+            moves.make_parents(&old, &place)?;
+            moves.rename(&Held::new(live, &place), &Held::new(&old, &place))?;
         }
     }
     Ok(())

@@ -40,7 +40,7 @@ pub fn extract(
 /// Lays out what is wanted; refuses early what is in the way, before gigabytes are read.
 pub(super) fn lay_out(contents: &[Contents<'_>], paths: &[ArchivePath], directory: &Path) -> Result<Layout> {
     let wanted = Wanted::Paths(paths.to_vec());
-    let layout = Layout::new(contents, &wanted, |_, _| Places::in_directory(contents, directory))?;
+    let layout = Layout::new(contents, &wanted, |picks, _| Places::in_directory(contents, picks, directory))?;
     for (content, picks) in contents.iter().zip(&layout.picks) {
         for number in picks.numbers() {
             let path = directory.join(as_path(content.entries[number].path.as_bytes()));

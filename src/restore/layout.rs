@@ -13,6 +13,7 @@ use crate::path::ArchivePath;
 use super::keep::Keep;
 use super::locate::{as_path, joined, shown};
 use super::migrate::{Migration, Owner};
+use super::mounts::{Mounted, settle};
 use super::place::Places;
 use super::plan::PlannedRoot;
 use super::select::{Picks, Wanted};
@@ -81,6 +82,7 @@ pub(super) struct Layout {
     /// Whether what is replaced can be put back later.
     pub(super) lasting: bool,
     places: Vec<Vec<Option<Placed>>>,
+    mounts: Vec<Mounted>,
 }
 
 impl Layout {
@@ -116,7 +118,7 @@ impl Layout {
                 }
             }
         }
-        let Places { trees, roots } = places(&picks, &counts)?;
+        let Places { trees, roots, mounts } = places(&picks, &counts)?;
         let mut planned = Vec::new();
         for (payload, content) in contents.iter().enumerate() {
             for (number, root) in content.source.roots.iter().enumerate() {
@@ -152,6 +154,7 @@ impl Layout {
             place,
             lasting: false,
             places: roots,
+            mounts,
         };
         layout.check(contents, items)?;
         Ok(layout)
@@ -167,7 +170,7 @@ impl Layout {
         let root = root_of(content.source, path)?;
         let rest = path.relative_to(&content.source.roots[root].path).unwrap_or_default();
         match &self.places[payload][root] {
-            Some(placed) => Ok((placed.tree, joined(placed.prefix.as_ref(), rest)?)),
+            Some(placed) => settle(&self.mounts, placed.tree, joined(placed.prefix.as_ref(), rest)?),
             None => Err(Error::invalid(format!("`{path}` has no place"))),
         }
     }

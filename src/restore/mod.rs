@@ -11,6 +11,7 @@ mod keep;
 mod layout;
 mod locate;
 mod migrate;
+mod mounts;
 mod moves;
 mod names;
 mod past;

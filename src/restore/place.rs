@@ -13,6 +13,7 @@ use crate::path::ArchivePath;
 
 use super::layout::{Contents, Manner, Placed, Tree};
 use super::locate::{absolute, as_path, below, joined, resolve, shown, without_dots};
+use super::mounts::Mounted;
 use super::select::Picks;
 use super::stage::Directory;
 
@@ -21,6 +22,8 @@ pub(super) struct Places {
     pub(super) trees: Vec<Tree>,
     /// By payload, then by root; `None` for a root of which nothing is wanted.
     pub(super) roots: Vec<Vec<Option<Placed>>>,
+    /// What is mounted inside the trees.
+    pub(super) mounts: Vec<Mounted>,
 }
 
 impl Places {
@@ -43,12 +46,14 @@ impl Places {
     }
 
     /// Puts every root under its own name in a directory that exists, beside what is there.
-    pub(super) fn in_directory(contents: &[Contents<'_>], directory: &Path) -> Result<Self> {
+    pub(super) fn in_directory(contents: &[Contents<'_>], picks: &[Picks], directory: &Path) -> Result<Self> {
         let target = fs::canonicalize(directory).map_err(|error| Error::io("open", directory, error))?;
         if !target.is_dir() {
             return Err(Error::invalid(format!("`{}` is not a directory", shown(directory))));
         }
-        Ok(Self::in_one(contents, Tree::new(target, Manner::Add)))
+        let mut places = Self::in_one(contents, Tree::new(target, Manner::Add));
+        places.find_mounts(contents, picks)?;
+        Ok(places)
     }
 
     fn in_one(contents: &[Contents<'_>], tree: Tree) -> Self {
@@ -56,6 +61,7 @@ impl Places {
         Self {
             trees: vec![tree],
             roots: contents.iter().map(|content| content.source.roots.iter().map(place).collect()).collect(),
+            mounts: Vec::new(),
         }
     }
 
@@ -89,6 +95,7 @@ impl Places {
         let mut layout = Self {
             trees: Vec::new(),
             roots: contents.iter().map(|content| vec![None; content.source.roots.len()]).collect(),
+            mounts: Vec::new(),
         };
         let mut wholes: Vec<Enclosing<'_>> = Vec::new();
         let mut staying = Vec::new();
@@ -117,6 +124,7 @@ impl Places {
             layout.roots[payload][number] = Some(placed);
         }
         layout.find_staying(contents, &wholes, others, staying, relocation)?;
+        layout.find_mounts(contents, picks)?;
         layout.refuse_overlaps(contents)?;
         Ok(layout)
     }
@@ -267,7 +275,7 @@ impl Places {
 }
 
 /// Tells whether something is mounted at a path: a container's workspace in its state directory.
-fn is_mounted(path: &Path) -> bool {
+pub(super) fn is_mounted(path: &Path) -> bool {
     Directory::open(path).is_ok_and(|directory| directory.is_mount_point().unwrap_or(false))
 }
 
