@@ -48,8 +48,8 @@ pub mod promise {
 }
 
 pub use archive::{
-    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, Lossy, NewArchive, PayloadSummary, ReadAt,
-    Sealed, SlotChange, Summary, Verifier, VerifyReport,
+    Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, Lossy, NewArchive, Parity, PayloadSummary,
+    Prospect, ReadAt, Repaired, Sealed, SlotChange, Summary, Verifier, VerifyReport,
 };
 pub use capture::{CaptureOptions, Estimate, Preview, capture, preview};
 pub use check::{Cause, Finding, check};

@@ -56,8 +56,8 @@ fn slots_that_rotted_in_both_places_are_damage_and_not_a_wrong_key() {
 #[test]
 fn rot_in_a_payload_is_found_with_and_without_a_key_and_never_restored() {
     let scene = archive_with(|bytes| {
-        let middle = REGION + (bytes.len() - 2 * REGION) / 3;
-        bytes[middle] ^= 1;
+        let payload = REGION + find(&bytes[REGION..], AGE);
+        bytes[payload + 5000] ^= 1;
     });
     assert_damaged(&scene);
     scene.restoring("out").code(4).fails_with(&[]);

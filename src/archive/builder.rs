@@ -59,6 +59,7 @@ pub struct ArchiveBuilder {
     payload: PayloadOptions,
     series: Option<[u8; 16]>,
     created: Option<i64>,
+    parity: u8,
 }
 
 impl ArchiveBuilder {
@@ -71,6 +72,7 @@ impl ArchiveBuilder {
             payload: PayloadOptions { frame_size: FRAME_SIZE, level: LEVEL, threads: 0 },
             series: None,
             created: None,
+            parity: 0,
         }
     }
 
@@ -126,6 +128,13 @@ impl ArchiveBuilder {
         self
     }
 
+    /// Adds what rebuilds damaged parts without a key: room for so many of a hundred of all blocks to be lost, at
+    /// most 100; none, the default, for 0.
+    pub fn parity(mut self, percent: u8) -> Self {
+        self.parity = percent;
+        self
+    }
+
     /// Makes the key slots and starts the archive at the beginning of `sink`.
     ///
     /// # Errors
@@ -146,6 +155,9 @@ impl ArchiveBuilder {
         if !(1..=30).contains(&self.work_factor) {
             return Err(Error::invalid("the scrypt work factor is not within 1 to 30"));
         }
+        if self.parity > 100 {
+            return Err(Error::invalid(format!("parity of {} % is more than 100 %", self.parity)));
+        }
         let created = created(self.created)?;
         let mut archive = [0; 16];
         getrandom::fill(&mut archive).map_err(|error| Error::stream("get random bytes", error.into()))?;
@@ -153,7 +165,8 @@ impl ArchiveBuilder {
         let slots = self.slots(&identity)?;
         sink.seek(SeekFrom::Start(LIMITS.region as u64))
             .map_err(|error| Error::stream("write the archive", error))?;
-        let frame = Frame { identity: Arc::new(identity), slots, archive, series: self.series, created };
+        let (series, parity) = (self.series, self.parity);
+        let frame = Frame { identity: Arc::new(identity), slots, archive, series, created, parity };
         Ok(ArchiveWriter::new(sink, frame, self.payload))
     }
 

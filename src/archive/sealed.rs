@@ -15,18 +15,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::block::{BLOCK, padding};
 use crate::format::layout::{END, Layout, Place, member_header};
 use crate::format::limits::LIMITS;
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, Member};
 use crate::format::region::{Found, SlotKind};
 use crate::observer::Observer;
 use crate::payload::digest::DigestReader;
 
 /// An archive without its key: nothing that it says is authenticated.
 pub struct Sealed {
-    source: Arc<dyn ReadAt>,
-    length: u64,
-    found: Found,
-    manifest: Manifest,
-    layout: Layout,
+    pub(super) source: Arc<dyn ReadAt>,
+    pub(super) length: u64,
+    pub(super) found: Found,
+    pub(super) manifest: Manifest,
+    pub(super) layout: Layout,
 }
 
 /// Something that is damaged, a line for a person.
@@ -113,7 +113,8 @@ impl Sealed {
 
     /// Compares every member with its digest in the manifest, and every byte outside the members (spec §10 step 2).
     ///
-    /// Finds rot without a key, not forgery. The observer hears of ciphertext bytes.
+    /// Finds rot without a key, not forgery; a member that cannot be read counts as damaged. The observer hears of
+    /// ciphertext bytes.
     ///
     /// # Errors
     ///
@@ -253,27 +254,39 @@ fn header_damage(found: &Found, layout: &Layout, source: &dyn ReadAt, length: u6
     damage
 }
 
-/// Compares a member with its digest.
+/// Compares a member with its digest; one that cannot be read is damaged too.
 pub(super) fn digest(
     source: &Arc<dyn ReadAt>,
     place: &Place,
     observer: &dyn Observer,
 ) -> Result<Option<Damage>> {
+    let length = source.length().map_err(|error| Error::stream("read the archive", error))?;
+    // A manifest may claim any length: what ends early is not even read.
+    let there = place.content.saturating_add(place.member.length) <= length;
     let section = Section::new(source.clone(), place.content, place.member.length);
-    let mut reader = DigestReader::new(section);
+    let what = match there.then(|| holds(section, &place.member, observer)).unwrap_or(Ok(false)) {
+        Ok(true) => return Ok(None),
+        Ok(false) => "does not match its digest".to_owned(),
+        Err(Error::Io { source, .. }) => format!("cannot be read: {source}"),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Damage::new(format!("`{}` {what}", place.name))))
+}
+
+/// Tells whether a content is that of a member.
+pub(super) fn holds(content: impl Read, member: &Member, observer: &dyn Observer) -> Result<bool> {
+    let mut reader = DigestReader::new(content);
     let mut buffer = vec![0; 256 * 1024];
     loop {
         observer.check()?;
         match reader.read(&mut buffer) {
-            Ok(0) => break,
+            Ok(0) => return Ok(reader.finish() == (member.length, member.sha256)),
             Ok(count) => observer.advance(count as u64),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) if is_gap(&error) => break,
+            Err(error) if is_gap(&error) => return Ok(false),
             Err(error) => return Err(Error::stream("read the archive", error)),
         }
     }
-    let holds = reader.finish() == (place.member.length, place.member.sha256);
-    Ok((!holds).then(|| Damage::new(format!("`{}` does not match its digest", place.name))))
 }
 
 /// Compares every byte outside members and header regions with what it must be (spec §3.3).

@@ -4,6 +4,7 @@
 mod huge;
 mod parts;
 mod passwd;
+mod repair;
 
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ fn path(text: &str) -> ArchivePath {
 }
 
 /// Bytes that do not compress.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::archive::parity;
 use crate::archive::verify::Verifier;
 use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::stream::Encrypt;
@@ -15,10 +16,11 @@ use crate::format::entry::{Entry, Item, ItemKind, Node, Noted, Role, Skipped, So
 use crate::format::index::line::{Head, Line, Totals};
 use crate::format::layout::{END, member_header};
 use crate::format::limits::LIMITS;
-use crate::format::manifest::{Manifest, Member, PayloadMembers, index_name, payload_name};
+use crate::format::manifest::{Manifest, Member, PARITY_NAME, PayloadMembers, index_name, payload_name};
 use crate::format::order::{EntryOrder, root_path};
 use crate::format::region::{Region, SlotKind};
 use crate::format::tar::{self, TAR_END};
+use crate::observer::{Observer, Silent};
 use crate::path::ArchivePath;
 use crate::payload::digest::DigestWriter;
 use crate::payload::write::{PayloadOptions, PayloadWriter};
@@ -39,6 +41,8 @@ pub(super) struct Frame {
     pub(super) archive: [u8; 16],
     pub(super) series: Option<[u8; 16]>,
     pub(super) created: String,
+    /// Recovery shards for so many of a hundred; none for 0.
+    pub(super) parity: u8,
 }
 
 /// Who has the sink.
@@ -71,6 +75,8 @@ pub struct Summary {
     pub length: u64,
     /// The payloads in order.
     pub payloads: Vec<PayloadSummary>,
+    /// Length of the parity member in bytes; 0 where there is none.
+    pub parity: u64,
 }
 
 /// What a payload holds.
@@ -201,41 +207,6 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         Verifier::new(self.frame.identity.clone())
     }
 
-    /// Ends the archive and returns the sink, flushed.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) without a state payload; [`Io`](crate::ErrorKind::Io).
-    pub fn finish(mut self) -> Result<(W, Summary)> {
-        let mut sink = self.end_payload()?;
-        if self.members.is_empty() {
-            return Err(Error::invalid("an archive needs a state payload"));
-        }
-        let manifest = Manifest {
-            archive: self.frame.archive,
-            series: self.frame.series,
-            created: self.frame.created,
-            writer: concat!("ocbak ", env!("CARGO_PKG_VERSION")).to_owned(),
-            payloads: self.members,
-            parity: None,
-        }
-        .encode()
-        .into_bytes();
-        let region = Region {
-            mac: self.frame.identity.manifest_mac(&self.frame.archive, &manifest),
-            manifest,
-            slots: self.frame.slots,
-        }
-        .encode()?;
-        sink.write_all(&region).map_err(failed)?;
-        sink.write_all(&[0; END]).map_err(failed)?;
-        let length = sink.stream_position().map_err(failed)?;
-        sink.seek(SeekFrom::Start(0)).map_err(failed)?;
-        sink.write_all(&region).map_err(failed)?;
-        sink.flush().map_err(failed)?;
-        Ok((sink, Summary { archive_id: self.frame.archive, length, payloads: self.payloads }))
-    }
-
     fn current(&mut self) -> Result<&mut Current<W>> {
         match &mut self.stage {
             Stage::Within(current) => Ok(current),
@@ -282,6 +253,60 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         self.payloads.push(current.summary);
         self.members.push(PayloadMembers { role, payload, index: Member { length, sha256 } });
         Ok(sink)
+    }
+}
+
+impl<W: Read + Write + Seek + Send + 'static> ArchiveWriter<W> {
+    /// Ends the archive and returns the sink, flushed.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) without a state payload; [`Io`](crate::ErrorKind::Io).
+    pub fn finish(self) -> Result<(W, Summary)> {
+        self.finish_with(&Silent)
+    }
+
+    /// The same with an observer of the parity member's making: it hears of the bytes that are read back for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ArchiveWriter::finish`]; [`Interrupted`](crate::ErrorKind::Interrupted).
+    pub fn finish_with(mut self, observer: &dyn Observer) -> Result<(W, Summary)> {
+        let mut sink = self.end_payload()?;
+        if self.members.is_empty() {
+            return Err(Error::invalid("an archive needs a state payload"));
+        }
+        let parity = if self.frame.parity > 0 {
+            let member = parity::append(&mut sink, self.frame.archive, self.frame.parity, observer)?;
+            seal_member(&mut sink, PARITY_NAME, member.length)?;
+            Some(member)
+        } else {
+            None
+        };
+        let manifest = Manifest {
+            archive: self.frame.archive,
+            series: self.frame.series,
+            created: self.frame.created,
+            writer: concat!("ocbak ", env!("CARGO_PKG_VERSION")).to_owned(),
+            payloads: self.members,
+            parity,
+        }
+        .encode()
+        .into_bytes();
+        let region = Region {
+            mac: self.frame.identity.manifest_mac(&self.frame.archive, &manifest),
+            manifest,
+            slots: self.frame.slots,
+        }
+        .encode()?;
+        sink.write_all(&region).map_err(failed)?;
+        sink.write_all(&[0; END]).map_err(failed)?;
+        let length = sink.stream_position().map_err(failed)?;
+        sink.seek(SeekFrom::Start(0)).map_err(failed)?;
+        sink.write_all(&region).map_err(failed)?;
+        sink.flush().map_err(failed)?;
+        let parity = parity.map_or(0, |member| member.length);
+        Ok((sink, Summary { archive_id: self.frame.archive, length, payloads: self.payloads, parity }))
     }
 }
 

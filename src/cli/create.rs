@@ -79,6 +79,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = LEVEL,
           value_parser = clap::value_parser!(i32).range(1..=19))]
     pub(super) level: i32,
+    /// Room for damage that `ocbak repair` can put right without a key, as a percentage of the
+    /// encrypted bytes; 0 for none.
+    #[arg(long, value_name = "PERCENT", default_value_t = 2,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    parity: u8,
     /// Where an archive for standard output grows, encrypted, before it is sent.
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     pub(super) spool_dir: PathBuf,
@@ -214,6 +219,7 @@ fn failed(search: &Search, failure: Failure) -> Result<(Value, Exit), Failure> {
 
 fn builder(order: &Order<'_>) -> Result<ArchiveBuilder, Failure> {
     let builder = ArchiveBuilder::new().level(order.args.level).threads(order.ui.threads);
+    let builder = builder.parity(order.args.parity);
     seal(&order.args.seal, builder.created(order.created.as_second()), order.ui)
 }
 

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args as Group;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use ocbak::{Sealed, SlotKind, sanitize};
+use ocbak::{Parity, Sealed, SlotKind, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
-use super::ui::{self, Output, Ui, size};
+use super::ui::{self, Output, Ui, count, size};
 use super::unlock::slot_word;
 
 /// Show what an archive says about itself; needs no key.
@@ -36,6 +36,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         document["file"] = json::path(&args.file);
         document["authenticated"] = false.into();
         document["slots"] = json!(slots);
+        document["parity"] = sealed.parity().map_or(
+            Value::Null,
+            |parity| json!({ "length": parity.length, "blocks": parity.blocks, "rebuilt": parity.rebuilt }),
+        );
         document["damage"] = json::damage(&sealed.damage());
         json::put_warnings(&mut document, ui);
         ui::document(&document)?;
@@ -61,6 +65,27 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         );
         fact(payload.role.as_str(), &text)?;
     }
+    fact("parity", &parity(sealed.parity()))?;
     output.finish()?;
     Ok(Exit::Done)
+}
+
+/// How much damage can be put right.
+fn parity(parity: Option<Parity>) -> String {
+    match parity {
+        None => "none".to_owned(),
+        Some(Parity { length, blocks: 0, .. }) => {
+            format!("{}, of a kind that this program does not know", size(length))
+        }
+        Some(Parity { length, blocks, rebuilt }) if rebuilt >= blocks => {
+            format!("{}: all {} of 4 KiB can be rebuilt", size(length), count(blocks, "block", "blocks"))
+        }
+        Some(Parity { length, blocks, rebuilt }) => {
+            let (whole, tenth) = (rebuilt * 100 / blocks, rebuilt * 1000 / blocks % 10);
+            let length = size(length);
+            format!(
+                "{length}: {rebuilt} of every {blocks} blocks of 4 KiB can be rebuilt ({whole}.{tenth} %)"
+            )
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use ocbak::{
     ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewArchive, PayloadSummary,
-    Search, Summary, Usage, Verifier, capture, sanitize,
+    Search, Summary, Usage, Verifier, capture,
 };
 
 use super::create::Args;
@@ -21,7 +21,7 @@ use super::outlook::{self, Outlook};
 use super::room;
 use super::series;
 use super::spool;
-use super::ui::{Output, Ui, count, size};
+use super::ui::{Output, Ui, count, shown, size};
 
 /// What is asked of every archive of a call.
 pub(crate) struct Order<'a> {
@@ -132,7 +132,7 @@ impl Order<'_> {
     }
 
     /// Captures the installation into `sink`, which lies at `place`.
-    fn write<W: Write + Seek + Send + 'static>(
+    fn write<W: Read + Write + Seek + Send + 'static>(
         &self,
         builder: ArchiveBuilder,
         sink: W,
@@ -149,8 +149,10 @@ impl Order<'_> {
         };
         let mut writer = builder.create(sink).map_err(archive)?;
         capture(installation, options, &mut writer, &progress).map_err(archive)?;
+        drop(progress);
         let verifier = writer.verifier();
-        let (sink, summary) = writer.finish().map_err(archive)?;
+        let progress = ui.progress("adding parity", None);
+        let (sink, summary) = writer.finish_with(&progress).map_err(archive)?;
         Ok((sink, summary, verifier))
     }
 }
@@ -202,6 +204,9 @@ impl Made {
                 ))?;
             }
         }
+        if self.summary.parity > 0 {
+            output.line(format_args!("  parity     {}", size(self.summary.parity)))?;
+        }
         if self.files.len() > 1 {
             output.line(format_args!(
                 "  in {} parts, of which the first stands for all; together they are the archive",
@@ -237,6 +242,7 @@ impl Made {
             "profile": self.installation.profile,
             "other_profiles": self.installation.other_profiles,
             "payloads": self.summary.payloads.iter().map(payload).collect::<Vec<_>>(),
+            "parity_bytes": self.summary.parity,
             "attention": self.exit() == Exit::Attention,
             "verified": self.verified,
             "in_use": self.in_use.iter().map(json::holder).collect::<Vec<_>>(),
@@ -283,8 +289,4 @@ fn send(spool: &mut File, ui: &Ui) -> Result<(), Failure> {
             return output.finish_whole();
         }
     }
-}
-
-fn shown(path: &Path) -> String {
-    sanitize(path.as_os_str().as_encoded_bytes())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -227,6 +228,11 @@ pub(crate) fn closed_stdout() -> Result<(), Failure> {
     let nothing = stat("/dev/null").ok().map(|facts| facts.st_rdev);
     let both = fcntl_getfl(&stdout).is_ok_and(|flags| flags.contains(OFlags::RDWR));
     if facts == nothing && both { Err(Failure::Output(Errno::BADF.into())) } else { Ok(()) }
+}
+
+/// A file's name as a terminal may see it.
+pub(crate) fn shown(path: &Path) -> String {
+    sanitize(path.as_os_str().as_encoded_bytes())
 }
 
 /// Shows a number of bytes: `1.5 MiB`.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use ocbak::{Archive, Damage, Manifest, Noted, Sealed, Skipped, sanitize};
+use ocbak::{Archive, Damage, Manifest, Noted, Parity, Prospect, Sealed, Skipped, sanitize};
 
 use super::failure::{Exit, Failure};
 use super::json;
 use super::list::{left_out, remark};
-use super::ui::{self, Output, Ui, count, size};
+use super::ui::{self, Output, Ui, count, shown, size};
 use super::unlock::{UnlockArgs, slot, slot_word, unlock};
 use super::verified;
 
@@ -47,6 +47,12 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         sealed.verify_digests(&progress).map_err(|error| error.within(&args.file))?
     };
     let damage = merged(&sealed.damage(), &found);
+    let prospect = if damage.is_empty() {
+        None
+    } else {
+        let progress = ui.progress("looking at the damage", None);
+        Some(sealed.prospect(&progress).map_err(|error| error.within(&args.file))?)
+    };
     if ui.json {
         let mut document = json!({
             "file": json::path(&args.file),
@@ -55,6 +61,12 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             "sound": damage.is_empty(),
             "bytes": total,
             "damage": damage,
+            "repair": prospect.as_ref().map(|prospect| json!({
+                "possible": prospect.repairable,
+                "damaged_blocks": prospect.damaged,
+                "lost_blocks": prospect.lost,
+                "left": json::damage(&prospect.left),
+            })),
         });
         json::put_warnings(&mut document, ui);
         ui::document(&document)?;
@@ -62,8 +74,32 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         let sound =
             format!("no rot found in {} of encrypted bytes; not authenticated: no key was used", size(total));
         say(&damage, &sound, Output::new())?;
+        if let Some(prospect) = prospect {
+            let mut output = Output::new();
+            output.line(outlook(&prospect, sealed.parity(), &args.file))?;
+            output.finish()?;
+        }
     }
     Ok(exit(&damage, sealed.manifest()))
+}
+
+/// Whether what is damaged can be put right.
+fn outlook(prospect: &Prospect, parity: Option<Parity>, file: &Path) -> String {
+    let Prospect { damaged, lost, .. } = *prospect;
+    let blocks = |number| count(number, "block", "blocks");
+    if prospect.repairable {
+        let file = shown(file);
+        let what = if damaged > 0 { format!(": {} of 4 KiB", blocks(damaged)) } else { String::new() };
+        let apart = if prospect.left.is_empty() { "" } else { ", all but the header region" };
+        return format!("`ocbak repair {file}` can put it right{what}{apart}");
+    }
+    if parity.is_none() {
+        return "beyond repair: the archive has no parity".to_owned();
+    }
+    format!(
+        "beyond repair: {} of 4 KiB are damaged, and parity cannot rebuild {lost} of them",
+        blocks(damaged)
+    )
 }
 
 fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
@@ -137,7 +173,7 @@ impl Remarks {
 }
 
 /// Puts what opening found before what checking found, each once.
-fn merged(opening: &[Damage], checking: &[Damage]) -> Vec<String> {
+pub(crate) fn merged(opening: &[Damage], checking: &[Damage]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for damage in opening.iter().chain(checking) {
         let line = sanitize(damage.what.as_bytes());

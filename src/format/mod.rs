@@ -12,6 +12,7 @@ pub(crate) mod layout;
 pub(crate) mod limits;
 pub(crate) mod manifest;
 pub(crate) mod order;
+pub(crate) mod parity;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod promise;
 pub(crate) mod region;

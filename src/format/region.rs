@@ -1,5 +1,7 @@
 //! The header region: its bytes, and what can be had of two copies of it (spec §4).
 
+mod rebuild;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
@@ -78,6 +80,8 @@ pub(crate) struct Found {
     pub(crate) slots: Vec<(SlotKind, Vec<u8>)>,
     /// How many of the slots, from the first on, stand in an intact copy.
     pub(crate) intact_slots: usize,
+    /// The region as it was written, where there is no doubt of it.
+    pub(crate) region: Option<Vec<u8>>,
     /// What is wrong with the copies, a line each.
     pub(crate) problems: Vec<String>,
     /// Whether some copy is intact, and so a key that does not fit is a wrong key.
@@ -102,6 +106,7 @@ impl Found {
             };
             found.problems.push(format!("the two copies of the header region {cause}"));
         }
+        found.region = rebuild::rebuild(&[(&copies[0], head), (&copies[1], tail)]);
         // §4.3: intact copies first, head before tail; the sort is stable.
         copies.sort_by_key(|copy| copy.problem.is_some());
         for copy in copies {

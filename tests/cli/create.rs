@@ -15,6 +15,7 @@ fn an_archive_is_made_and_what_is_in_it_said() {
         .stdout_has("box.ocbak  ")
         .stdout_has("\n  state      ")
         .stdout_has("\n  workspace  ")
+        .stdout_has("\n  parity     ")
         .success();
     let mode = fs::metadata(test.path("box.ocbak")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -36,6 +37,9 @@ fn the_document_says_the_same() {
     assert_eq!(document["payloads"][1]["role"], "workspace");
     let length = fs::metadata(test.path("box.ocbak")).unwrap().len();
     assert_eq!(document["bytes"], length);
+    let (_, facts) = test.args(["info", "--json", "box.ocbak"]).json(0);
+    assert_eq!(document["parity_bytes"], facts["parity"]["length"]);
+    assert_eq!(facts["parity"]["rebuilt"], 4);
 }
 
 #[test]

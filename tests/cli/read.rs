@@ -18,6 +18,7 @@ fn info_needs_no_key_and_says_so() {
         .stdout_has("key slots  recipients\n")
         .stdout_has("state      ")
         .stdout_has("workspace  ")
+        .stdout_has(": all 2 blocks of 4 KiB can be rebuilt\n")
         .success();
     let (_, document) = test.args(["info", "--json", "box.ocbak"]).json(0);
     assert_eq!(document["authenticated"], false);

@@ -12,6 +12,7 @@ mod committed;
 mod forge;
 mod program;
 mod readers;
+mod repair;
 mod script;
 mod seeds;
 mod suite;

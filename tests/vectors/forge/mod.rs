@@ -4,6 +4,7 @@
 //! Nothing is random: the same forge gives the same bytes.
 
 pub mod age;
+mod parity;
 pub mod payload;
 pub mod tar;
 pub mod zstd;
@@ -22,7 +23,7 @@ pub struct Forge {
     pub key: Key,
     pub state: Payload,
     pub workspace: Option<Payload>,
-    pub parity: Option<Vec<u8>>,
+    pub parity: Option<Parity>,
     /// Key slots: name and content.
     pub slots: Vec<Member>,
     /// Changes the manifest before its code is computed.
@@ -44,6 +45,14 @@ pub struct Forge {
     pub between: fn(&mut Vec<u8>),
     /// Changes the whole file.
     pub file: fn(&mut Vec<u8>),
+}
+
+/// The content of the parity member.
+pub enum Parity {
+    /// Any bytes.
+    Bytes(&'static [u8]),
+    /// What §18 says for a number of recovery shards, and a change of it.
+    Of(usize, fn(&mut Vec<u8>)),
 }
 
 /// Name and content of a member of the archive.
@@ -101,18 +110,26 @@ impl Forge {
                 outer.push((name, content));
             }
         }
+        let mut between = Vec::new();
+        for (name, content) in &outer {
+            append(&mut between, name, content);
+        }
         if let Some(parity) = &self.parity {
-            manifest += &format!("\n[parity]\n{}", described("", "ocbak/parity", parity));
-            outer.push(("ocbak/parity".to_owned(), parity.clone()));
+            let content = match parity {
+                Parity::Bytes(bytes) => bytes.to_vec(),
+                Parity::Of(recovery, change) => {
+                    let mut content = parity::content(&between, *recovery);
+                    change(&mut content);
+                    content
+                }
+            };
+            manifest += &format!("\n[parity]\n{}", described("", "ocbak/parity", &content));
+            append(&mut between, "ocbak/parity", &content);
         }
         let region = self.region_of(manifest.into_bytes());
         let (mut head, mut tail) = (region.clone(), region);
         (self.head)(&mut head);
         (self.tail)(&mut tail);
-        let mut between = Vec::new();
-        for (name, content) in &outer {
-            append(&mut between, name, content);
-        }
         (self.between)(&mut between);
         let mut file = [head, between, tail, vec![0; 1024]].concat();
         (self.file)(&mut file);

@@ -3,7 +3,7 @@
 use super::{Suite, at_info, damaged, sound};
 use crate::forge::payload::Payload;
 use crate::forge::tar::{find, patch};
-use crate::forge::{Forge, REGION};
+use crate::forge::{Forge, Parity, REGION};
 
 pub fn add(suite: &mut Suite) {
     suite.add("one-payload", "§3.1", "An archive with the state alone.", sound(), |_| {});
@@ -120,7 +120,7 @@ pub fn add(suite: &mut Suite) {
         },
     );
     suite.add("parity-ignored", "§6.4", "A parity member that may be ignored.", sound(), |forge| {
-        forge.parity = Some(b"FAKE parity".to_vec());
+        forge.parity = Some(Parity::Bytes(b"FAKE parity"));
     });
     suite.add(
         "parity-flipped",
@@ -128,7 +128,7 @@ pub fn add(suite: &mut Suite) {
         "A byte of the parity member is flipped.",
         sound().with("digests", "damage").with("all", "damage"),
         |forge| {
-            forge.parity = Some(b"FAKE parity".to_vec());
+            forge.parity = Some(Parity::Bytes(b"FAKE parity"));
             forge.between = |between| {
                 let parity = find(between, "ocbak/parity");
                 between[parity + 512] ^= 1;

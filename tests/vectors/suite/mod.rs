@@ -6,6 +6,7 @@ mod index;
 mod manifest;
 mod members;
 mod names;
+pub mod parity;
 mod region;
 mod slots;
 mod tar;
@@ -102,6 +103,7 @@ impl Vector {
         tar::add(&mut suite);
         names::add(&mut suite);
         index::add(&mut suite);
+        parity::add(&mut suite);
         suite.0
     }
 
