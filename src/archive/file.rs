@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, Gid, RenameFlags, Uid, flock, renameat_with};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -19,6 +19,8 @@ pub(super) struct NewFile {
     temporary: PathBuf,
     /// The name that the user knows, for errors.
     path: PathBuf,
+    /// The file whose place it takes, locked.
+    replaces: Option<File>,
 }
 
 impl NewFile {
@@ -31,6 +33,35 @@ impl NewFile {
         if path.symlink_metadata().is_ok() {
             return Err(Error::AlreadyExists { path: path.to_owned() });
         }
+        Self::beside(path, None)
+    }
+
+    /// The same for a file that takes the place of the one of `length` bytes at `path`, with its mode, and its owner
+    /// where that may be. Until then a change of passphrase is kept from that one.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` when that is no such file, or is being changed; `Io`.
+    pub(super) fn replacing(path: &Path, length: u64) -> Result<Self> {
+        let failed = |error| Error::io("replace", path, error);
+        let file = File::open(path).map_err(failed)?;
+        let old = file.metadata().map_err(failed)?;
+        if !old.is_file() || old.len() != length {
+            return Err(Error::invalid("is not one file, which alone can be replaced").within(path));
+        }
+        // Some file systems have no locks: another error is no reason to stop.
+        if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(Error::invalid("is being changed by another program").within(path));
+        }
+        let new = Self::beside(path, Some(file))?;
+        let (user, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
+        // Only root may; the mode then lets in nobody else.
+        let _ = rustix::fs::fchown(&new.file, Some(user), Some(group));
+        new.file.set_permissions(old.permissions()).map_err(failed)?;
+        Ok(new)
+    }
+
+    fn beside(path: &Path, replaces: Option<File>) -> Result<Self> {
         let name =
             path.file_name().ok_or_else(|| Error::invalid(format!("`{}` names no file", path.display())))?;
         let mut random = [0; 8];
@@ -46,7 +77,7 @@ impl NewFile {
             .mode(0o600)
             .open(&temporary)
             .map_err(|error| Error::io("create", path, error))?;
-        Ok(Self { file, temporary, path: path.to_owned() })
+        Ok(Self { file, temporary, path: path.to_owned(), replaces })
     }
 
     /// Writes at an offset, and returns how many bytes were taken.
@@ -83,7 +114,7 @@ impl NewFile {
         self.file.try_clone().map_err(|error| Error::io("read back", &self.path, error))
     }
 
-    /// Gives a file that is on the disk its name, without replacing anything.
+    /// Gives a file that is on the disk its name, without replacing anything but what it was made for.
     ///
     /// Where the file system has no rename that refuses to replace (FAT, some FUSE and SMB mounts), a hard link is
     /// made instead; where there are none either, the name is looked at right before a plain rename.
@@ -100,6 +131,9 @@ impl NewFile {
 
     fn rename(&self, to: &Path) -> Result<(), Errno> {
         let from = &self.temporary;
+        if self.replaces.is_some() {
+            return rustix::fs::rename(from, to);
+        }
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {}
             result => return result,

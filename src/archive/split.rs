@@ -22,6 +22,7 @@ pub struct NewArchive {
     files: Vec<NewFile>,
     position: u64,
     length: u64,
+    replaces: bool,
 }
 
 impl NewArchive {
@@ -46,7 +47,22 @@ impl NewArchive {
             Self::vacant(path)?;
         }
         let files = vec![NewFile::create(path)?];
-        Ok(Self { path: path.to_owned(), size: part.unwrap_or(u64::MAX), files, position: 0, length: 0 })
+        let (path, size) = (path.to_owned(), part.unwrap_or(u64::MAX));
+        Ok(Self { path, size, files, position: 0, length: 0, replaces: false })
+    }
+
+    /// Starts one that takes the place of the file of `length` bytes at `path`, with its mode, when it is whole. Until
+    /// then a change of passphrase is kept from that one.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) when that is no such file, or is being changed;
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn replacing(path: &Path, length: u64) -> Result<Self> {
+        // Behind links is what is to be replaced, not the link.
+        let path = path.canonicalize().map_err(|error| Error::io("replace", path, error))?;
+        let files = vec![NewFile::replacing(&path, length)?];
+        Ok(Self { path, size: u64::MAX, files, position: 0, length: 0, replaces: true })
     }
 
     /// Fails when something has the name that the archive or one of its parts would get.
@@ -97,7 +113,7 @@ impl NewArchive {
     /// [`Io`](crate::ErrorKind::Io). Nothing has a final name then.
     pub fn persist(self) -> Result<Vec<PathBuf>> {
         self.settle()?;
-        let Self { path, files, .. } = self;
+        let Self { path, files, replaces, .. } = self;
         let mut names: Vec<PathBuf> =
             (1..=files.len() as u64).map(|number| part_name(&path, number)).collect();
         if files.len() == 1 {
@@ -115,6 +131,10 @@ impl NewArchive {
         }
         if let Some((file, name)) = first {
             placed.add(file, name)?;
+            if replaces {
+                // What was there before is gone: this must stay, even where its name may not be on the disk yet.
+                placed.0.clear();
+            }
             settle_names(name)?;
         }
         placed.0.clear();
@@ -208,6 +228,7 @@ impl Seek for NewArchive {
 mod tests {
     use std::fs;
     use std::io::{Read, Seek, SeekFrom, Write};
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use super::NewArchive;
@@ -267,6 +288,29 @@ mod tests {
             let sizes: Vec<_> = files.iter().map(|file| fs::metadata(file).unwrap().len()).collect();
             assert!(sizes[..expected - 1].iter().all(|size| *size == SIZE), "{sizes:?}");
         }
+    }
+
+    #[test]
+    fn a_replacement_takes_the_place_when_it_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, link) = (directory.path().join("a.ocbak"), directory.path().join("link"));
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let mut file = NewArchive::replacing(&link, 3).unwrap();
+        file.write_all(b"newer").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        file.persist().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"newer");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(link.is_symlink());
+        drop(NewArchive::replacing(&path, 5).unwrap());
+        assert_eq!(names(directory.path()), ["a.ocbak", "link"]);
+        let _one = NewArchive::replacing(&path, 5).unwrap();
+        let says = |path: &Path, length| NewArchive::replacing(path, length).err().unwrap().to_string();
+        assert!(says(&path, 5).contains("being changed"));
+        assert!(says(&path, 6).contains("is not one file"));
+        assert!(says(directory.path(), 5).contains("is not one file"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
 
-use super::{check, create, extract, info, list, locate, passwd, prune, restore, undo, verify};
+use super::{check, create, extract, info, list, locate, passwd, prune, repair, restore, undo, verify};
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
 #[derive(Debug, Parser)]
@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Info(info::Args),
     List(list::Args),
     Verify(verify::Args),
+    Repair(repair::Args),
     Restore(restore::Args),
     Undo(undo::Args),
     Extract(extract::Args),

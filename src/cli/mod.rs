@@ -22,6 +22,7 @@ mod passwd;
 mod process;
 mod prompt;
 mod prune;
+mod repair;
 mod restore;
 mod resume;
 mod room;
@@ -74,6 +75,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Info(args) => info::run(&args, ui),
         Command::List(args) => list::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
+        Command::Repair(args) => repair::run(&args, ui),
         Command::Restore(args) => restore::run(&args, ui),
         Command::Undo(args) => undo::run(&args, ui),
         Command::Passwd(args) => passwd::run(&args, ui),

@@ -9,6 +9,7 @@ mod passwd;
 mod past;
 mod prompt;
 mod read;
+mod repair;
 mod restore;
 mod salvage;
 mod secrets;

@@ -5,10 +5,10 @@ use super::support::Test;
 #[test]
 fn commands_that_are_none_are_refused() {
     Test::new()
-        .args(["creat"])
+        .args(["verfy"])
         .stdout("")
-        .stderr_has("error: unrecognized subcommand 'creat'")
-        .stderr_has("a similar subcommand exists: 'create'")
+        .stderr_has("error: unrecognized subcommand 'verfy'")
+        .stderr_has("a similar subcommand exists: 'verify'")
         .ends_with(2);
     Test::new().stdout("").stderr_has("Usage: ocbak").ends_with(2);
 }

@@ -145,6 +145,9 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         Error::LimitExceeded { what, .. } if what.contains("number of parts") => {
             "larger parts are fewer: `--split SIZE`"
         }
+        Error::Tampered { what } if what.starts_with("beyond repair") => {
+            "nothing was changed; `ocbak restore --salvage` gets out what is whole"
+        }
         Error::Malformed { what } if what.contains("slots are lost") => NOTHING_LEFT,
         Error::Malformed { what } | Error::Tampered { what } if is_beyond_salvage(what) => {
             return Some(format!(
@@ -181,6 +184,9 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         }
         Error::Invalid { what } if what.starts_with("without its passphrase") => {
             "only an archive with a recipients slot too can do without: `ocbak info` names its slots"
+        }
+        Error::Invalid { what } if what.contains("which alone can be replaced") => {
+            "write the repaired archive to a new file with `--output NEW`"
         }
         Error::AlreadyExists { .. } => "ocbak never overwrites: name another place, or move this one away",
         _ => return None,
@@ -318,6 +324,15 @@ mod tests {
         let header = of(Error::Malformed { what });
         assert!(header.contains("another copy") && !header.contains("--salvage"));
         assert!(of(Error::UnsupportedVersion { found: 2 }).contains("tar -xOf box.ocbak"));
+    }
+
+    #[test]
+    fn what_cannot_be_repaired_names_the_way_out() {
+        let of = |what: &str| of(Error::Tampered { what: what.to_owned() });
+        assert!(of("beyond repair: x").starts_with("nothing was changed"));
+        let what = "is not one file, which alone can be replaced".to_owned();
+        let hint = hint(&Failure::from(Error::Invalid { what }));
+        assert!(hint.is_some_and(|hint| hint.contains("`--output NEW`")));
     }
 
     #[test]

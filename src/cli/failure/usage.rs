@@ -34,9 +34,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_in_one_line() {
-        let unknown = of(&["creat"]);
-        assert_eq!(unknown["message"], "unrecognized subcommand 'creat'");
-        assert_eq!(unknown["hints"][0], "a similar subcommand exists: 'create'");
+        let unknown = of(&["verfy"]);
+        assert_eq!(unknown["message"], "unrecognized subcommand 'verfy'");
+        assert_eq!(unknown["hints"][0], "a similar subcommand exists: 'verify'");
         assert_eq!(unknown["exit_code"], 2);
         let missing = of(&["info"]);
         assert_eq!(missing["message"], "the following required arguments were not provided: <FILE>");
