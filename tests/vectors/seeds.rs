@@ -5,14 +5,19 @@ use std::path::Path;
 
 use crate::forge::REGION;
 use crate::suite::Vector;
+use crate::suite::parity::repairable;
 
 #[test]
 #[ignore = "writes fuzz/corpus"]
 fn write_the_seeds() {
+    for (number, (damaged, _)) in repairable().iter().enumerate() {
+        seed("repair", &format!("damaged-{number}"), damaged);
+    }
     for vector in Vector::all() {
         let archive = vector.forge.build();
         let payload = &vector.forge.state;
         seed("archive", vector.name, &archive);
+        seed("repair", vector.name, &archive);
         seed("index", vector.name, &payload.plain().1);
         for (number, entry) in payload.entries.iter().enumerate() {
             let mut blocks = Vec::new();
