@@ -46,6 +46,7 @@ fn measure(scene: &Scene, entries: u64) {
     let (home, archive, key) = (scene.home(), scene.archive(), scene.key());
     let (recipient, out, directory) =
         (scene.path("recipient.txt"), scene.path("out"), scene.path("extracted"));
+    let salvaged = scene.path("salvaged");
     fs::create_dir(&directory).unwrap();
     let [home, archive, key, recipient, out, directory] =
         [&home, &archive, &key, &recipient, &out, &directory].map(|path: &std::path::PathBuf| path.as_path());
@@ -59,6 +60,7 @@ fn measure(scene: &Scene, entries: u64) {
         ("list", vec![archive, path("-l"), path("-i"), key]),
         ("list", vec![archive, path("--json"), path("-i"), key]),
         ("restore", vec![archive, path("--to"), out, path("-i"), key]),
+        ("restore", vec![path("--salvage"), archive, path("--to"), &salvaged, path("-i"), key]),
         ("extract", vec![archive, path("state/media"), path("-C"), directory, path("-i"), key]),
     ] {
         let run = Run::new("python3").args(["-c", PEAK, PROGRAM, command, "--threads", "2"]).args(&arguments);
