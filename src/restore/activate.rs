@@ -51,8 +51,9 @@ fn beside_or_inside<T>(
     make: impl Fn(Rc<Directory>) -> Result<T>,
 ) -> Result<T> {
     let is_there = target.is_dir();
-    if is_there && (inside || Directory::open(target)?.is_mount_point()?) {
-        return make(Rc::new(Directory::open(target)?));
+    // Resolved when it was planned: a link in it was put there since.
+    if is_there && (inside || Directory::open_unlinked(target)?.is_mount_point()?) {
+        return make(Rc::new(Directory::open_unlinked(target)?));
     }
     let around =
         target.parent().ok_or_else(|| Error::invalid(format!("`{}` cannot be replaced", shown(target))))?;
@@ -61,7 +62,7 @@ fn beside_or_inside<T>(
             if is_there
                 && matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
         {
-            make(Rc::new(Directory::open(target)?))
+            make(Rc::new(Directory::open_unlinked(target)?))
         }
         outcome => outcome,
     }

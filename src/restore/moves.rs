@@ -137,14 +137,14 @@ impl<'a> Moves<'a> {
         Ok(())
     }
 
-    /// Opens a directory by its path, made with those above it where missing.
+    /// Opens a directory by its path, in which there is no link, made with those above it where missing.
     pub(super) fn open_or_make(&mut self, path: &Path) -> Result<Rc<Directory>> {
-        match Directory::open(path) {
+        match Directory::open_unlinked(path) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
             outcome => return outcome.map(Rc::new),
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Directory::open(path).map(Rc::new);
+            return Directory::open_unlinked(path).map(Rc::new);
         };
         let parent = self.open_or_make(parent)?;
         let name = ArchivePath::parse(name.as_encoded_bytes())?;

@@ -8,6 +8,7 @@ mod in_place;
 mod merge;
 mod migrate;
 mod past;
+mod races;
 mod salvage;
 mod tree;
 

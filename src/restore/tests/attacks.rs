@@ -1,4 +1,7 @@
 //! One test per attack, named after it.
+//!
+//! Those that need a file system which takes names for one are in `names`, those by another process while a restore
+//! runs also in `races`, those that do not get as far as a plan also among the vectors.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Job, Payload, Target, extract_to, list, mode, path, scratch};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::block::{Header, octal_size};
+use crate::format::tar::TarEntry;
 use crate::path::ArchivePath;
 use crate::restore::Restored;
 
@@ -153,6 +158,17 @@ fn two_roots_in_one_place() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("go to the same place"), "{error}");
     assert!(list(&home).is_empty());
+}
+
+#[test]
+fn device_fifo_and_socket() {
+    for kind in *b"346s7" {
+        let (name, size, link) = (b"state/a", octal_size(0), b"");
+        let block = Header { name, mode: 0o600, size, mtime: 0, kind, link }.encode();
+        let error = TarEntry::decode(&mut &block[..]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+        assert!(error.to_string().contains("which no payload has"), "{error}");
+    }
 }
 
 #[test]
