@@ -109,9 +109,13 @@ impl Shelved {
             .created
             .parse()
             .map_err(|_| Error::malformed("manifest: `created` is no time").within(path))?;
+        let own = fs::metadata(path).map_err(|error| Error::io("read", path, error))?.len();
+        // A file that is whole by itself may be named like a part: what is named like others is not its.
+        let files =
+            if own == sealed.length() { vec![path.to_owned()] } else { files_of(path)?.unwrap_or_default() };
         Ok(Self {
             path: path.to_owned(),
-            files: files_of(path)?.unwrap_or_default(),
+            files,
             created: created.as_second(),
             length: sealed.length(),
             damage: sealed.damage().into_iter().map(|damage| damage.what).collect(),

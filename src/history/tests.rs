@@ -111,6 +111,18 @@ fn an_archive_in_parts_is_one_archive() {
 }
 
 #[test]
+fn whole_archives_that_are_named_like_parts_do_not_go_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path();
+    archive(home, "newest.ocbak", Some(1), 0, ALL);
+    archive(home, "rotated.ocbak.001", Some(1), 2, ALL);
+    archive(home, "rotated.ocbak.002", Some(1), 3, ALL);
+    let shelf = Shelf::read(home).unwrap();
+    assert_eq!(removed(&shelf, &LAST), ["rotated.ocbak.001"]);
+    assert_eq!(shelf.archives[1].files, [home.join("rotated.ocbak.001")]);
+}
+
+#[test]
 fn other_files_are_not_looked_at_and_broken_ones_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let home = directory.path();
