@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::env;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -91,6 +91,11 @@ impl Copy {
         let mut name = self.path.clone().into_os_string();
         name.push(suffix);
         name.into()
+    }
+
+    /// Makes an empty file; what SQLite makes beside it has the same mode.
+    pub(crate) fn create(&self, suffix: &str) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.side(suffix))
     }
 
     /// Removes all files, for another try.

@@ -152,7 +152,8 @@ fn back_up(database: &Database<'_>, copy: &Copy, log: bool) -> Result<Connection
     source.busy_timeout(PATIENCE)?;
     source.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     copy.clear();
-    let mut target = open_copy(copy, true)?;
+    copy.create("")?;
+    let mut target = open_copy(copy)?;
     // All pages in one step: in several, every write in between would start it again. A positive
     // number, since the crate refuses a negative one.
     let result = Backup::new(&source, &mut target)?.step(i32::MAX)?;
@@ -180,7 +181,7 @@ fn copy_files(database: &Database<'_>, copy: &Copy) -> Result<(Connection, bool)
             let Some(meta) = meta else { continue };
             let (file, meta) =
                 stable::open(database.directory, name, meta).map_err(|(_, detail)| Failure::Other(detail))?;
-            let mut target = File::create_new(copy.side(suffix))?;
+            let mut target = copy.create(suffix)?;
             io::copy(&mut file.take(meta.size), &mut target)?;
         }
         let after = facts();
@@ -192,15 +193,14 @@ fn copy_files(database: &Database<'_>, copy: &Copy) -> Result<(Connection, bool)
             break;
         }
     }
-    let connection = open_copy(copy, false)?;
+    let connection = open_copy(copy)?;
     // The first read recovers the log or rolls the journal back.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok((connection, torn))
 }
 
-fn open_copy(copy: &Copy, create: bool) -> Result<Connection, Failure> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+fn open_copy(copy: &Copy) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(copy.path(), flags)?;
     // Nobody needs the copy after a crash.
     connection.pragma_update(None, "synchronous", "OFF")?;
