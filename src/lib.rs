@@ -49,7 +49,7 @@ pub mod promise {
 
 pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, Lossy, NewArchive, Parity, PayloadSummary,
-    Prospect, ReadAt, Repaired, Sealed, SlotChange, Summary, Verifier, VerifyReport,
+    Prospect, ReadAt, Repaired, Sealed, SlotChange, Summary, Verifier, VerifyReport, remove_unfinished,
 };
 pub use capture::{CaptureOptions, Estimate, Preview, capture, preview};
 pub use check::{Cause, Finding, check};

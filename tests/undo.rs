@@ -1,6 +1,6 @@
 //! A restore over an installation: taken back, finished after it was killed, never half of each.
 //!
-//! The test that kills waits for moments that no event tells; it ends a process fifty times.
+//! The test that kills waits for moments that no event tells.
 
 mod support;
 
@@ -9,9 +9,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::cli::{Run, ocbak};
+use support::kills::{kill, kill_after, length, rounds};
 use support::random::Random;
 use support::scene::{Scene, names};
 
@@ -176,28 +177,27 @@ fn there_may_be_nothing_to_resume() {
 }
 
 #[test]
-fn killed_at_fifty_moments_every_root_is_wholly_old_or_wholly_new() {
+fn killed_at_any_moment_every_root_is_wholly_old_or_wholly_new() {
     let moved = Moved::new();
-    let start = Instant::now();
-    moved.restore().code(LOOKED_OVER);
-    let length = start.elapsed();
-    moved.at_home(&["undo", "--yes", "--quiet"]).success();
+    let length = length(|| drop(moved.restore().code(LOOKED_OVER)));
+    for _ in 0..3 {
+        moved.at_home(&["undo", "--yes", "--quiet"]).success();
+    }
     let mut random = Random::new(0x2026_1122);
-    let (mut resumed, mut undone, mut between) = (0, 0, 0);
-    for round in 0..50 {
+    let (mut killed, mut resumed, mut undone, mut between) = (0, 0, 0, 0);
+    for round in 0..rounds() {
         for name in beside(&moved.scene) {
             let _ = fs::remove_dir_all(moved.scene.home().join(name));
         }
-        let mut child = moved.restore().into_command().spawn().unwrap();
-        if round % 2 == 0 {
-            sleep(length.mul_f64(random.fraction()));
+        killed += u32::from(if round % 2 == 0 {
+            kill_after(moved.restore(), length.mul_f64(random.fraction()))
         } else {
             // The time in which things change places is short.
+            let mut child = moved.restore().into_command().spawn().unwrap();
             wait_until_ready(&moved.scene, &mut child);
             sleep(Duration::from_micros(1500).mul_f64(random.fraction()));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
+            kill(child)
+        });
 
         let found = content(&moved.scene);
         for ((found, old), new) in found.iter().zip(&moved.old).zip(&moved.new) {
@@ -216,7 +216,9 @@ fn killed_at_fifty_moments_every_root_is_wholly_old_or_wholly_new() {
             beside(&moved.scene).into_iter().filter(|name| !name.contains(".before-undo-")).collect();
         assert_eq!(left, [""; 0], "round {round}");
     }
-    println!("resumed {resumed}, undone {undone}, between two roots {between}");
+    println!(
+        "killed {killed}, resumed {resumed}, undone {undone}, between two roots {between}, one run takes {length:?}"
+    );
     assert!(undone > 0);
 }
 

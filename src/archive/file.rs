@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FlockOperation, Gid, RenameFlags, Uid, flock, renameat_with};
 use rustix::io::Errno;
 
+use crate::archive::leftover;
 use crate::error::{Error, Result};
 
 /// A file being written beside its final place, readable by its owner only.
@@ -77,6 +78,7 @@ impl NewFile {
             .mode(0o600)
             .open(&temporary)
             .map_err(|error| Error::io("create", path, error))?;
+        leftover::claim(&file);
         Ok(Self { file, temporary, path: path.to_owned(), replaces })
     }
 

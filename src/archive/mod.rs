@@ -3,6 +3,7 @@
 mod builder;
 mod file;
 mod header;
+mod leftover;
 pub(crate) mod lossy;
 mod open;
 mod parity;
@@ -17,6 +18,7 @@ mod verify;
 mod writer;
 
 pub use builder::ArchiveBuilder;
+pub use leftover::remove_unfinished;
 pub use lossy::Lossy;
 pub use open::{Archive, EntryReader};
 pub(crate) use parts::files_of;

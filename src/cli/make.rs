@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use ocbak::{
     ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewArchive, PayloadSummary,
-    Search, Summary, Usage, Verifier, capture,
+    Search, Summary, Usage, Verifier, capture, remove_unfinished, sanitize,
 };
 
 use super::create::Args;
@@ -102,6 +102,9 @@ impl Order<'_> {
                 (Vec::new(), summary)
             }
             Destination::File { path, part } => {
+                for left in remove_unfinished(&path) {
+                    self.ui.note(format_args!("removed `{}`, which an interrupted run left", shown(&left)));
+                }
                 room::check(parent(&path), estimate, self.ui)?;
                 room::few_enough(&path, part, estimate)?;
                 let file = NewArchive::create(&path, part)?;

@@ -7,6 +7,7 @@ pub mod age_keys;
 pub mod cli;
 pub mod databases;
 pub mod home;
+pub mod kills;
 pub mod listing;
 pub mod random;
 pub mod rich;
