@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 #[path = "../../tests/support/age_keys.rs"]
-mod age_keys;
+pub mod age_keys;
 #[path = "../../tests/vectors/agreement.rs"]
 mod agreement;
 #[path = "../../tests/vectors/forge/mod.rs"]

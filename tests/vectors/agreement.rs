@@ -173,7 +173,7 @@ fn same_files(index: &Index, contents: &[Content], target: &Path) {
 static KEYS: LazyLock<Keys> =
     LazyLock::new(|| Keys::new().identities(Identity::parse_file(IDENTITY).unwrap()));
 
-#[cfg(not(fuzzing))]
+#[cfg(test)]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;

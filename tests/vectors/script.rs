@@ -180,7 +180,7 @@ fn edit_lines(lines: &mut Vec<String>) {
                     numbers.filter(|start| line[*start..].starts_with(|next: char| next.is_ascii_digit()));
                 if let Some(start) = numbers.clone().nth(edit.put.len()).or(numbers.clone().next()) {
                     let end = line[start..].find([',', '}']).map_or(line.len(), |length| start + length);
-                    let number = line[start..end].parse::<u64>().unwrap_or(0) + more as u64 - 3;
+                    let number = line[start..end].parse::<u64>().unwrap_or(0).wrapping_add(1 + more as u64);
                     lines[at] = format!("{}{number}{}", &line[..start], &line[end..]);
                 }
             }
