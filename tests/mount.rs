@@ -203,6 +203,23 @@ fn single_names_go_into_a_mount_on_their_way() {
 }
 
 #[test]
+fn a_file_that_is_mounted_by_itself_is_named_before_anything_is_done() {
+    let Some(options) = unshare() else { return };
+    let scene = scene();
+    let live = volume(&scene, "volume", &scene.state());
+    let own = scene.path("own.json");
+    fs::write(&own, "{}").unwrap();
+    let config = scene.state().join("openclaw.json");
+    for more in [&["--dry-run"][..], &["--yes"], &["--yes", "--path", "state/openclaw.json"]] {
+        let run = mounted(options, &[(&live, &scene.state()), (&own, &config)]).arg("restore").args(more);
+        let ran = run.arg(scene.archive()).arg("-i").arg(scene.key()).arg("--home").arg(scene.home()).code(1);
+        ran.fails_with(&[&format!("`{}` is mounted by itself and cannot be replaced", config.display())]);
+        ran.hints("--to DIR");
+        assert_old(&live);
+    }
+}
+
+#[test]
 fn a_linked_state_directory_stays_a_link() {
     let scene = scene();
     let live = scene.path("data/oc");

@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::path::ArchivePath;
 
 use super::layout::{Contents, Manner, Tree};
-use super::locate::{as_path, below, joined};
+use super::locate::{as_path, below, joined, shown};
 use super::place::{Places, is_mounted};
 use super::select::Picks;
 
@@ -53,6 +53,28 @@ impl Places {
                 }
             }
             number += 1;
+        }
+        let files: Vec<&PathBuf> = all.iter().filter(|mount| mount.is_file()).collect();
+        files.into_iter().try_for_each(|file| self.refuse_mounted_file(file, contents, picks))
+    }
+
+    /// Refuses what would have to take the place of a file that is mounted by itself.
+    fn refuse_mounted_file(&self, file: &Path, contents: &[Contents<'_>], picks: &[Picks]) -> Result<()> {
+        let around = self.trees.iter().enumerate().filter(|(_, tree)| file.starts_with(&tree.target));
+        // The innermost.
+        let Some((number, tree)) = around.max_by_key(|(_, tree)| tree.target.components().count()) else {
+            return Ok(());
+        };
+        let Some(place) = below(file, &tree.target)? else { return Ok(()) };
+        let is_in_the_way = match tree.manner {
+            Manner::Swap if tree.staying.iter().any(|staying| place.starts_with(staying)) => false,
+            // Else it moves away with the directory that it lies in.
+            Manner::Swap => tree.inside || is_mounted(&tree.target),
+            _ => self.leads_to(number, &place, contents, picks)?,
+        };
+        if is_in_the_way {
+            let file = shown(file);
+            return Err(Error::invalid(format!("`{file}` is mounted by itself and cannot be replaced")));
         }
         Ok(())
     }
