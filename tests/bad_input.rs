@@ -214,10 +214,9 @@ fn without_a_terminal_a_passphrase_is_not_waited_for() {
         .arg(scene.home())
         .arg("-o")
         .arg(scene.archive())
-        .run();
+        .code(2);
     ran.fails_with(&["passphrase"]);
     ran.hints("--passphrase-file");
-    assert!(matches!(ran.code, 1 | 2), "{ran}");
     assert!(!scene.archive().exists());
 }
 
@@ -233,9 +232,8 @@ fn empty_and_short_passphrases_are_refused() {
             .arg(&file)
             .arg("-o")
             .arg(scene.archive())
-            .run();
+            .code(1);
         ran.fails_with(&[word]);
-        assert!(matches!(ran.code, 1 | 2), "{ran}");
         assert!(!scene.archive().exists());
     }
 }
