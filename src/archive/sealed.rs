@@ -264,7 +264,8 @@ pub(super) fn digest(
     // A manifest may claim any length: what ends early is not even read.
     let there = place.content.saturating_add(place.member.length) <= length;
     let section = Section::new(source.clone(), place.content, place.member.length);
-    let what = match there.then(|| holds(section, &place.member, observer)).unwrap_or(Ok(false)) {
+    let matches = if there { holds(section, &place.member, observer) } else { Ok(false) };
+    let what = match matches {
         Ok(true) => return Ok(None),
         Ok(false) => "does not match its digest".to_owned(),
         Err(Error::Io { source, .. }) => format!("cannot be read: {source}"),

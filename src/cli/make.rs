@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use ocbak::{
     ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewArchive, PayloadSummary,
-    Search, Summary, Usage, Verifier, capture, remove_unfinished, sanitize,
+    Search, Summary, Usage, Verifier, capture, remove_unfinished,
 };
 
 use super::create::Args;

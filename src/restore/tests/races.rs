@@ -167,7 +167,7 @@ fn swap_something(scene: &Scene, number: u64, turn: &Mutex<()>) {
     let (victim, away) = (&victims[chosen], scene.base.join("away"));
     let _quiet = turn.lock().unwrap();
     if fs::rename(victim, &away).is_ok() {
-        let link = if number % 2 == 0 { scene.outside() } else { scene.outside().join(".openclaw") };
+        let link = if number.is_multiple_of(2) { scene.outside() } else { scene.outside().join(".openclaw") };
         let _ = symlink(link, victim);
         std::thread::yield_now();
         let _ = fs::remove_file(victim);
