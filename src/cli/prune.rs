@@ -20,9 +20,9 @@ use super::verified;
 ///
 /// Counts for each installation by itself, and for archives with and without workspaces by
 /// themselves. An archive is kept when any `--keep` option keeps it. Never removed, whatever the
-/// policy: the newest sound archive of an installation, archives that are damaged or belong to no
-/// installation's series, and files that are no archives. Before anything is removed, the newest one
-/// that stays is read whole and compared with its digests.
+/// policy: the newest sound archive of an installation, archives that are damaged, made in the future
+/// or of no installation's series, and files that are no archives. Before anything is removed, the
+/// newest one that stays is read whole and compared with its digests.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// The directory; those below it are not looked at.
@@ -98,7 +98,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let judged = judge(&shelf, &policy, args, ui)?;
     let removed: Vec<&Shelved> =
         judged.iter().filter(|one| one.verdict == Verdict::Remove).map(|one| one.archive).collect();
-    let attention = !shelf.unreadable.is_empty() || judged.iter().any(|one| one.verdict == Verdict::Damaged);
+    let attention = !shelf.unreadable.is_empty()
+        || judged.iter().any(|one| matches!(one.verdict, Verdict::Damaged | Verdict::Future));
     if !ui.json && (!ui.quiet || args.dry_run || terminal.is_some()) {
         say(&judged, &shelf, args.utc)?;
     }
@@ -135,11 +136,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 /// Judges each group, after the newest archive of it that stays was found whole where others go.
 fn judge<'a>(shelf: &'a Shelf, policy: &Retention, args: &Args, ui: &Ui) -> Result<Vec<Judged<'a>>, Failure> {
     let zone = if args.utc { Zone::Utc } else { Zone::Local };
+    let now = jiff::Timestamp::now().as_second();
     let mut judged = Vec::new();
     for group in shelf.groups() {
         let mut damaged = Vec::new();
         loop {
-            let verdicts = group.thin(policy, zone, &damaged);
+            let verdicts = group.thin(policy, zone, now, &damaged);
             let goes = verdicts.iter().any(|one| one.verdict == Verdict::Remove);
             let newest =
                 verdicts.iter().find(|one| matches!(one.verdict, Verdict::Keep(_) | Verdict::Newest));
@@ -204,6 +206,7 @@ fn say(judged: &[Judged<'_>], shelf: &Shelf, utc: bool) -> Result<(), Failure> {
             Verdict::Keep(reasons) => format!("keep    {}", words(reasons).join(", ")),
             Verdict::Newest => "keep    newest".to_owned(),
             Verdict::Damaged => "keep    damaged: look at it".to_owned(),
+            Verdict::Future => "keep    made in the future: look at it".to_owned(),
             Verdict::Remove => "remove".to_owned(),
         };
         let made = shelf::made(one.archive, utc);
@@ -227,6 +230,7 @@ fn verdict(judged: &Judged<'_>) -> Value {
         Verdict::Keep(reasons) => (true, words(reasons)),
         Verdict::Newest => (true, vec!["newest"]),
         Verdict::Damaged => (true, vec!["damaged"]),
+        Verdict::Future => (true, vec!["future"]),
         Verdict::Remove => (false, Vec::new()),
     };
     let mut facts = shelf::facts(judged.archive);

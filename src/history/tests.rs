@@ -26,7 +26,7 @@ fn archive(directory: &Path, name: &str, series: Option<u8>, days: i64, roles: &
 }
 
 fn removed(shelf: &Shelf, policy: &Retention) -> Vec<String> {
-    let judged = shelf.groups().into_iter().flat_map(|group| group.thin(policy, Zone::Utc, &[]));
+    let judged = shelf.groups().into_iter().flat_map(|group| group.thin(policy, Zone::Utc, NEWEST, &[]));
     let mut names: Vec<String> = judged
         .filter(|judged| judged.verdict == Verdict::Remove)
         .map(|judged| judged.archive.path.file_name().unwrap().to_string_lossy().into_owned())
@@ -72,11 +72,24 @@ fn what_is_damaged_counts_for_nothing_and_stays() {
     assert!(!shelf.archives[0].damage.is_empty());
     assert_eq!(removed(&shelf, &LAST), ["2.ocbak", "3.ocbak"]);
     let group = &shelf.groups()[0];
-    let judged = group.thin(&LAST, Zone::Utc, &[home.join("1.ocbak")]);
+    let judged = group.thin(&LAST, Zone::Utc, NEWEST, &[home.join("1.ocbak")]);
     let verdicts: Vec<_> = judged.into_iter().map(|judged| judged.verdict).collect();
     assert_eq!(verdicts[..2], [Verdict::Damaged, Verdict::Damaged]);
     assert!(matches!(verdicts[2], Verdict::Keep(_)));
     assert_eq!(verdicts[3], Verdict::Remove);
+}
+
+#[test]
+fn what_says_that_it_is_of_the_future_counts_for_nothing_and_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path();
+    for days in [-300, -2, -1, 0, 1] {
+        archive(home, &format!("{days}.ocbak"), Some(1), days, ALL);
+    }
+    let shelf = Shelf::read(home).unwrap();
+    assert_eq!(removed(&shelf, &LAST), ["0.ocbak", "1.ocbak"]);
+    let judged = shelf.groups()[0].thin(&LAST, Zone::Utc, NEWEST, &[]);
+    assert_eq!(judged.iter().filter(|one| one.verdict == Verdict::Future).count(), 2);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which archives of a group go, under rules that no policy overrides.
 //!
-//! The newest sound archive of a group always stays; one that is damaged counts for nothing and is never removed; copies
-//! of one archive count once and share its fate.
+//! The newest sound archive of a group always stays; one that is damaged, or says that it was made in the future, counts
+//! for nothing and is never removed; copies of one archive count once and share its fate.
 
 use std::path::PathBuf;
 
@@ -26,17 +26,21 @@ pub enum Verdict {
     Newest,
     /// It is damaged: a person decides.
     Damaged,
+    /// It says that it was made more than a day after this moment: a clock was wrong, or somebody wants the others to go.
+    Future,
     /// It goes.
     Remove,
 }
 
 impl<'a> Group<'a> {
-    /// Judges the archives, newest first; `damaged` are those of which more is known to be damaged than they say.
+    /// Judges the archives, newest first; `now` is in seconds since 1970, and `damaged` are those of which more is known to
+    /// be damaged than they say.
     #[must_use]
-    pub fn thin(&self, policy: &Retention, zone: Zone, damaged: &[PathBuf]) -> Vec<Judged<'a>> {
+    pub fn thin(&self, policy: &Retention, zone: Zone, now: i64, damaged: &[PathBuf]) -> Vec<Judged<'a>> {
+        let is_future = |archive: &Shelved| archive.created > now.saturating_add(TOLERANCE);
         let is_damaged = |archive: &Shelved| !archive.damage.is_empty() || damaged.contains(&archive.path);
         let mut sound: Vec<&Shelved> = Vec::new();
-        for archive in self.archives.iter().filter(|archive| !is_damaged(archive)) {
+        for archive in self.archives.iter().filter(|one| !is_damaged(one) && !is_future(one)) {
             if sound.iter().all(|known| known.manifest.archive != archive.manifest.archive) {
                 sound.push(archive);
             }
@@ -46,6 +50,9 @@ impl<'a> Group<'a> {
         let verdict = |archive: &Shelved| {
             if is_damaged(archive) {
                 return Verdict::Damaged;
+            }
+            if is_future(archive) {
+                return Verdict::Future;
             }
             let number = sound.iter().position(|known| known.manifest.archive == archive.manifest.archive);
             match number.map(|number| (number, &reasons[number])) {
@@ -57,3 +64,6 @@ impl<'a> Group<'a> {
         self.archives.iter().map(|archive| Judged { archive, verdict: verdict(archive) }).collect()
     }
 }
+
+/// Clocks of machines without a network go wrong by minutes, in the wrong zone by hours: a day, in seconds.
+const TOLERANCE: i64 = 86_400;
