@@ -1,6 +1,6 @@
 //! Changes of passphrase that are killed: the archive always opens with the old or the new one.
 //!
-//! Kills at eight moments, or at as many as `OCBAK_TEST_KILLS` says; every round pays scrypt's real price.
+//! Kills at eight moments, or at as many as `OCBAK_KILLS` says; every round pays scrypt's real price.
 
 mod support;
 
@@ -52,7 +52,7 @@ fn opens(path: &Path, keys: &Keys) -> bool {
 
 #[test]
 fn killed_at_any_moment_it_opens_with_the_old_or_the_new() {
-    let kills = std::env::var("OCBAK_TEST_KILLS").map_or(8, |kills| kills.parse().unwrap());
+    let kills = std::env::var("OCBAK_KILLS").map_or(8, |kills| kills.parse().unwrap());
     let scene = Scene::bare();
     let path = scene.archive();
     let whole = archive();
