@@ -98,8 +98,13 @@ impl Sampler {
         mixed ^ (mixed >> 31)
     }
 
-    /// Compresses what was chosen, for as long as there is time.
-    pub(crate) fn estimate(mut self, level: i32, time: Duration) -> Estimate {
+    /// Compresses what was chosen, for as long as there is time; nothing where `enough` bytes hold all as it is.
+    pub(crate) fn estimate(mut self, level: i32, enough: u64, time: Duration) -> Estimate {
+        let most =
+            self.bytes.saturating_add(self.entries.saturating_mul(MOST_OF_ENTRY)).saturating_add(2 * FRAME);
+        if most <= enough {
+            return Estimate { least: 0, about: most, largest_database: self.largest_database };
+        }
         let end = Instant::now() + time;
         // The time may not do for all: those at hand first would all be of the beginning.
         for last in (1..self.pieces.len()).rev() {
@@ -185,6 +190,8 @@ const PIECES: usize = 48;
 const SAMPLE_LEVEL: i32 = 3;
 /// Of an entry in tar and index, compressed.
 const BYTES_OF_ENTRY: u64 = 100;
+/// Of an entry as it is, with room for a long name.
+const MOST_OF_ENTRY: u64 = 8 * 1024;
 /// Of the two header regions and the like.
 const FRAME: u64 = 70 * 1024;
 
@@ -213,7 +220,7 @@ mod tests {
                 sampler.file(&path, content.len() as u64, number == 0);
             }
         }
-        sampler.estimate(level, time)
+        sampler.estimate(level, 0, time)
     }
 
     #[test]
@@ -254,6 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_read_where_there_is_room_in_any_case() {
+        let of = |enough| {
+            let mut sampler = Sampler::default();
+            sampler.file("/dev/zero".as_ref(), 100 << 20, true);
+            sampler.estimate(3, enough, LONG)
+        };
+        let plenty = of(101 << 20);
+        assert!(plenty.least == 0 && plenty.about > 100 << 20 && plenty.about <= 101 << 20, "{plenty:?}");
+        assert_eq!(plenty.largest_database, 100 << 20);
+        assert!(of(100 << 20).about < 1 << 20);
+    }
+
+    #[test]
     fn nothing_takes_the_frame_alone() {
         let nothing = of(&[], 3, LONG);
         assert!(nothing.least == 0 && nothing.about < 100 << 10, "{nothing:?}");
@@ -264,6 +284,6 @@ mod tests {
         let mut sampler = Sampler::default();
         sampler.file("/nonexistent/file".as_ref(), 1 << 20, false);
         sampler.file("/dev/null".as_ref(), 1 << 20, false);
-        assert_eq!(sampler.estimate(3, LONG).least, 0);
+        assert_eq!(sampler.estimate(3, 0, LONG).least, 0);
     }
 }

@@ -95,7 +95,7 @@ pub fn capture<W: Write + Seek + Send + 'static>(
 
 /// Tells what a capture would store, and how large it would be in an archive of a level of compression.
 ///
-/// Reads a sample of the content, for less than a second.
+/// Reads a sample of the content, for less than a second; none where `enough` bytes hold it however it compresses.
 ///
 /// # Errors
 ///
@@ -106,6 +106,7 @@ pub fn preview(
     installation: &Installation,
     options: &CaptureOptions,
     level: i32,
+    enough: u64,
     observer: &dyn Observer,
 ) -> Result<(Vec<Preview>, Estimate)> {
     let scope = Scope::new(installation, options, observer)?;
@@ -118,7 +119,7 @@ pub fn preview(
         previews.push(survey.finish());
     }
     warn_of_idle_patterns(&scope, observer);
-    Ok((previews, sampler.estimate(level, SAMPLING)))
+    Ok((previews, sampler.estimate(level, enough, SAMPLING)))
 }
 
 const SAMPLING: Duration = Duration::from_millis(500);

@@ -88,7 +88,12 @@ impl Order<'_> {
             Some(id) => builder.series(id),
             None => builder,
         };
-        let (content, estimate) = outlook::measure(&installation, &self.options, self.args.level, self.ui)?;
+        let enough = match &destination {
+            Destination::Stdout => room::enough(&self.args.spool_dir, None),
+            Destination::File { path, part } => room::enough(parent(path), *part),
+        };
+        let (content, estimate) =
+            outlook::measure(&installation, &self.options, self.args.level, enough, self.ui)?;
         let estimate = &estimate;
         room::check_scratch(estimate, self.ui);
         let (files, summary) = match destination {

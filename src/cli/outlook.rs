@@ -57,7 +57,7 @@ pub(crate) fn look(
 ) -> Result<Outlook, Failure> {
     let (parts, estimate) = {
         let progress = ui.progress("looking", None);
-        preview(installation, options, level, &progress)?
+        preview(installation, options, level, 0, &progress)?
     };
     let attention = attention
         || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention())
@@ -65,14 +65,16 @@ pub(crate) fn look(
     Ok(Outlook { parts, estimate, attention })
 }
 
-/// Finds the bytes of all files and how large the archive will be; the capture itself tells of everything else.
+/// Finds the bytes of all files and how large the archive will be, if it may be larger than `enough`; the capture itself tells of everything else.
 pub(crate) fn measure(
     installation: &Installation,
     options: &CaptureOptions,
     level: i32,
+    enough: u64,
     ui: &Ui,
 ) -> Result<(u64, Estimate), Failure> {
-    let (parts, estimate) = preview(installation, options, level, &Muted(ui.progress("looking", None)))?;
+    let progress = Muted(ui.progress("looking", None));
+    let (parts, estimate) = preview(installation, options, level, enough, &progress)?;
     Ok((parts.iter().map(|part| part.bytes).sum(), estimate))
 }
 

@@ -32,6 +32,12 @@ pub(crate) fn check(directory: &Path, estimate: &Estimate, ui: &Ui) -> Result<()
     Ok(())
 }
 
+/// Bytes of an archive for which neither room nor parts can run out.
+pub(crate) fn enough(directory: &Path, part: Option<u64>) -> u64 {
+    let parts = part.map_or(u64::MAX, |size| size.saturating_mul(NewArchive::MOST_PARTS));
+    free(directory).unwrap_or(u64::MAX).min(parts)
+}
+
 /// Refuses parts that are so small that they would be too many.
 pub(crate) fn few_enough(path: &Path, part: Option<u64>, estimate: &Estimate) -> Result<(), Failure> {
     let limit = NewArchive::MOST_PARTS;
