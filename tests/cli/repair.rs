@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::split::noise;
 use super::support::Test;
 
 /// A place in the payload, behind the header region.
@@ -118,10 +119,8 @@ fn without_parity_only_what_is_known_is_repaired() {
 
 #[test]
 fn an_archive_in_parts_is_repaired_into_one_file() {
-    let noise: Vec<u8> =
-        (0..2_000_000_u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0]).collect();
     let test = Test::installed()
-        .write("state/noise.bin", noise)
+        .write("state/noise.bin", noise(2 << 20))
         .args([
             "create",
             "-q",

@@ -8,7 +8,7 @@ const SEALED: [&str; 5] = ["create", "--state-dir", "state", "-R", "public.txt"]
 const KEY: [&str; 2] = ["-i", "private.txt"];
 
 /// Bytes that do not compress.
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;
@@ -79,7 +79,7 @@ fn parts_are_told_of() {
         .write("state/media/photo", noise(1 << 20))
         .args(SEALED)
         .args(["--split", "1024K", "-o", "box.ocbak"])
-        .stdout_has("box.ocbak.001  1.0 MiB\n")
+        .stdout_has("box.ocbak.001  1.1 MiB\n")
         .stdout_has("  in 2 parts, of which the first stands for all")
         .success();
 }
