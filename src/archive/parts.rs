@@ -9,8 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::archive::passwd::Medium;
-use crate::archive::source::ReadAt;
+use crate::archive::source::{Medium, ReadAt};
 use crate::error::{Error, Result};
 
 /// An archive on the disk, in one file or in numbered parts.

@@ -2,19 +2,16 @@
 //!
 //! At every moment one of the two copies is intact and opens with the old or the new key.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::archive::file::forget_cached;
 use crate::archive::header::read_up_to;
 use crate::archive::open::Archive;
 use crate::archive::parts::Parts;
-use crate::archive::source::ReadAt;
+use crate::archive::source::Medium;
 use crate::crypto::{Passphrase, slot};
 use crate::error::{Error, Result};
 use crate::format::limits::LIMITS;
@@ -136,28 +133,6 @@ pub struct SlotChange {
 struct Base {
     region: Region,
     is_tail: bool,
-}
-
-/// A file that is changed in place.
-pub(super) trait Medium: ReadAt {
-    /// Writes all of `bytes` at an offset.
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
-
-    /// Brings what was written to the medium, and forgets what is held of it in memory.
-    fn settle(&self) -> io::Result<()>;
-}
-
-impl Medium for File {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
-    }
-
-    fn settle(&self) -> io::Result<()> {
-        self.sync_all()?;
-        // Reading back shall ask the device; a system without this answers from memory.
-        forget_cached(self);
-        Ok(())
-    }
 }
 
 /// Writes one copy, and reads it back from the medium.

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::archive::file::forget_cached;
 use crate::error::{Error, ErrorKind};
 
 /// Bytes that can be read at any place, from several threads.
@@ -58,6 +59,28 @@ impl ReadAt for Vec<u8> {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.len() as u64)
+    }
+}
+
+/// A file that is changed in place.
+pub(super) trait Medium: ReadAt {
+    /// Writes all of `bytes` at an offset.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Brings what was written to the medium, and forgets what is held of it in memory.
+    fn settle(&self) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        self.sync_all()?;
+        // Reading back shall ask the device; a system without this answers from memory.
+        forget_cached(self);
+        Ok(())
     }
 }
 

@@ -138,7 +138,7 @@ fn an_archive_in_parts_is_repaired_into_one_file() {
     second[5000] ^= 1;
     test.write("box.ocbak.002", second)
         .args(["repair", "box.ocbak.001"])
-        .stderr_has("error: `box.ocbak.001`: is not one file, which alone can be replaced")
+        .stderr_has("box.ocbak.001`: is not one file, which alone can be replaced")
         .stderr_has("hint: write the repaired archive to a new file with `--output NEW`")
         .ends_with(1)
         .args(["repair", "box.ocbak.001", "-o", "new.ocbak"])

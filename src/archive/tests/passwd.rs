@@ -4,7 +4,7 @@ use std::io::{self, Cursor};
 use std::sync::Mutex;
 
 use super::{Made, REGION, large, make, open};
-use crate::archive::passwd::Medium;
+use crate::archive::source::Medium;
 use crate::archive::{ArchiveBuilder, ReadAt, SlotChange};
 use crate::crypto::{Keys, Passphrase};
 use crate::error::{Error, ErrorKind, Result};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Job, Payload, Target, extract_to, list, scratch};
+use super::{Job, Payload, Target, extract, list, path, scratch};
 
 /// A directory with a home in it, and one that nobody may touch.
 struct Scene {
@@ -138,14 +138,18 @@ fn everything_around_swapped_for_symlinks_for_seconds() {
             let layout = {
                 let _quiet = turn.lock().unwrap();
                 scene.furnish();
-                target.map(|target| job.layout(&target).unwrap())
+                // A link that is there when the plan is made is the user's own, and followed.
+                match target {
+                    Some(target) => job.layout(&target),
+                    None => extract::lay_out(
+                        &[payloads[0].contents()],
+                        &[path("state")],
+                        &scene.home().join("to"),
+                    ),
+                }
             };
             attempts += 1;
-            let outcome = match layout {
-                Some(layout) => job.run(&layout, |_| Ok(())),
-                None => extract_to(&payloads[0], &["state"], &scene.home().join("to")),
-            };
-            failures += u32::from(outcome.is_err());
+            failures += u32::from(job.run(&layout.unwrap(), |_| Ok(())).is_err());
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -166,7 +170,11 @@ fn swap_something(scene: &Scene, number: u64, turn: &Mutex<()>) {
     let chosen = usize::try_from(number * 7919 % victims.len() as u64).unwrap();
     let (victim, away) = (&victims[chosen], scene.base.join("away"));
     let _quiet = turn.lock().unwrap();
-    if fs::rename(victim, &away).is_ok() {
+    // The restore may have brought one of these links to another name: this test must not go through it itself.
+    let is_below = |path: &Path| {
+        path.parent().is_some_and(|above| fs::canonicalize(above).is_ok_and(|real| real == above))
+    };
+    if is_below(victim) && fs::rename(victim, &away).is_ok() {
         let link = if number.is_multiple_of(2) { scene.outside() } else { scene.outside().join(".openclaw") };
         let _ = symlink(link, victim);
         std::thread::yield_now();
