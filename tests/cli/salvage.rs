@@ -28,7 +28,7 @@ fn what_is_intact_comes_out_and_what_is_lost_is_named() {
     let test = damaged()
         .args(["restore", "box.ocbak", "--to", "all", "-i", "private.txt"])
         .stderr_has("hint: `ocbak verify --quick box.ocbak` says what is damaged")
-        .stderr_has("; `ocbak restore --salvage box.ocbak --to DIR` gets out what is intact\n")
+        .stderr_has("; else `ocbak restore --salvage box.ocbak --to DIR` gets out what is intact\n")
         .ends_with(4)
         .args(["restore", "--salvage", "box.ocbak", "--to", "out", "-i", "private.txt"])
         .stdout_has("opened by its recipients slot\n")

@@ -157,8 +157,8 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         }
         Error::Malformed { .. } | Error::Truncated { .. } | Error::Tampered { .. } => {
             return Some(format!(
-                "`ocbak verify --quick {named}` says what is damaged; another copy of the archive may be \
-                 whole; `ocbak restore --salvage {named} --to DIR` gets out what is intact"
+                "`ocbak verify --quick {named}` says what is damaged, and whether `ocbak repair` makes it whole; \
+                 else `ocbak restore --salvage {named} --to DIR` gets out what is intact"
             ));
         }
         Error::LimitExceeded { what, found, .. } if what.contains("work factor") => {
