@@ -6,11 +6,18 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
+use crate::archive::header::read_up_to;
 use crate::archive::source::{Medium, ReadAt};
 use crate::error::{Error, Result};
+use crate::format::layout::{END, Layout};
+use crate::format::limits::LIMITS;
+use crate::format::manifest::Manifest;
+use crate::format::region::{Found, Region};
 
 /// An archive on the disk, in one file or in numbered parts.
 pub(crate) struct Parts {
@@ -111,7 +118,7 @@ impl Parts {
     }
 
     fn new(name: Option<PathBuf>, parts: Vec<Option<Part>>) -> Self {
-        let size = usual_length(&parts);
+        let size = length_by_manifest(&parts).unwrap_or_else(|| usual_length(&parts));
         let last = parts.last().and_then(Option::as_ref).map_or(0, |part| part.length);
         let length = (parts.len() as u64).saturating_sub(1).saturating_mul(size).saturating_add(last);
         Self { name, files: parts, size, length }
@@ -231,6 +238,19 @@ pub(crate) fn files_of(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     }
 }
 
+/// The length of every part but the last as it follows from the manifest, where the last part has its end: then only others
+/// can be of a wrong length.
+fn length_by_manifest(parts: &[Option<Part>]) -> Option<u64> {
+    let (first, last) = (parts.first()?.as_ref()?, parts.last()?.as_ref()?);
+    let head = read_up_to(&first.file, 0, LIMITS.region).ok()?;
+    let manifests = Found::merge(&head, &[]).manifests;
+    let layout = manifests.iter().find_map(|manifest| Layout::new(&Manifest::decode(manifest).ok()?).ok())?;
+    let tail = last.length.checked_sub((LIMITS.region + END) as u64)?;
+    Region::decode(&read_up_to(&last.file, tail, LIMITS.region).ok()?)?;
+    let (rest, count) = (layout.length.checked_sub(last.length)?, parts.len() as u64 - 1);
+    (rest.checked_rem(count)? == 0).then(|| rest / count)
+}
+
 /// The length that most parts have; the last one may be shorter.
 fn usual_length(parts: &[Option<Part>]) -> u64 {
     let before_last = parts.len().saturating_sub(1).max(1);
@@ -247,9 +267,16 @@ fn usual_length(parts: &[Option<Part>]) -> u64 {
 }
 
 fn open(path: &Path, options: &OpenOptions) -> Result<Part> {
-    let file = options.open(path).map_err(|error| Error::io("open", path, error))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+    let failed = |error| Error::io("open", path, error);
+    // A pipe under this name shall not keep anybody waiting.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = options.clone().custom_flags(flags).open(path).map_err(failed)?;
+    let kind = file.metadata().map_err(failed)?.file_type();
+    if kind.is_dir() {
         return Err(Error::invalid("is a directory, not an archive").within(path));
+    }
+    if !kind.is_file() && !kind.is_block_device() {
+        return Err(Error::invalid("is neither a file nor a drive").within(path));
     }
     let length = file.length().map_err(|error| Error::io("read", path, error))?;
     Ok(Part { file, length })
@@ -285,7 +312,12 @@ pub(super) fn numbered(name: &Path) -> Result<BTreeMap<u64, PathBuf>> {
     let failed = |error| Error::io("read", directory, error);
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
-        let file = entry.map_err(failed)?.file_name();
+        let entry = entry.map_err(failed)?;
+        // Others may have such names; a file behind a link is one.
+        if !fs::metadata(entry.path()).is_ok_and(|facts| facts.is_file()) {
+            continue;
+        }
+        let file = entry.file_name();
         if let Some((base, number)) = part_number(file.as_ref())
             && Some(base.as_os_str()) == name.file_name()
         {

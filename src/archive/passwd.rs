@@ -3,6 +3,7 @@
 //! At every moment one of the two copies is intact and opens with the old or the new key.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -47,6 +48,12 @@ impl Archive {
             flock(head, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
         }) {
             return Err(Error::invalid("is being changed by another program").within(path));
+        }
+        // A repair may have put another file into its place before the lock was had.
+        let facts = |facts: std::fs::Metadata| (facts.dev(), facts.ino());
+        let held = file.head().and_then(|head| head.metadata().ok()).map(facts);
+        if held != std::fs::metadata(path).ok().map(facts) {
+            return Err(Error::invalid("has become another file since it was opened").within(path));
         }
         self.change(&file, new, work_factor).map_err(|error| error.within(path))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args as Group;
 use serde_json::json;
 
-use ocbak::{Damage, Lossy, NewArchive, Repaired, Sealed};
+use ocbak::{Damage, Lossy, NewArchive, Repaired, Sealed, remove_unfinished};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -23,7 +23,7 @@ use super::verify::merged;
 pub(crate) struct Args {
     /// The archive.
     file: PathBuf,
-    /// Write to a new file, and leave the old one as it is.
+    /// Write to a new file, and leave the old one as it is; what is not damaged is copied.
     #[arg(short, long, value_name = "NEW")]
     output: Option<PathBuf>,
 }
@@ -37,7 +37,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let damage = merged(&sealed.damage(), &found);
     let left = sealed.left();
     // Where nothing else is damaged, there is nothing to write.
-    let repaired = if found == left { None } else { Some(write(args, ui)?) };
+    let nothing = found == left && args.output.is_none();
+    let repaired = if nothing { None } else { Some(write(args, ui)?) };
     if ui.json {
         let mut document = json!({
             "file": json::path(&args.file),
@@ -61,6 +62,9 @@ fn open(file: &Path) -> Result<Sealed, Failure> {
 
 /// Writes the archive anew, and gives it its name.
 fn write(args: &Args, ui: &Ui) -> Result<Repaired, Failure> {
+    for left in remove_unfinished(args.output.as_ref().unwrap_or(&args.file)) {
+        ui.note(format_args!("removed `{}`, which an interrupted run left", shown(&left)));
+    }
     let mut new = match &args.output {
         Some(output) => NewArchive::create(output, None)?,
         None => NewArchive::replacing(&args.file, open(&args.file)?.length())?,
@@ -87,6 +91,10 @@ fn say(args: &Args, damage: &[String], left: &[Damage], repaired: Option<&Repair
     match repaired {
         None if left.is_empty() => output.line("nothing is damaged: not authenticated, no key was used")?,
         None => output.line("nothing else is damaged")?,
+        Some(_) if damage.is_empty() => {
+            let name = shown(args.output.as_ref().unwrap_or(&args.file));
+            output.line(format_args!("nothing is damaged: `{name}` is the same"))?;
+        }
         Some(Repaired { blocks, .. }) => {
             let name = shown(args.output.as_ref().unwrap_or(&args.file));
             let blocks = count(*blocks, "block", "blocks");

@@ -80,7 +80,7 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             output.finish()?;
         }
     }
-    Ok(exit(&damage, sealed.manifest()))
+    Ok(exit(&damage, sealed.manifest(), false))
 }
 
 /// Whether what is damaged can be put right.
@@ -141,7 +141,7 @@ fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         );
         say(&damage, &sound, output)?;
     }
-    Ok(exit(&damage, archive.manifest()))
+    Ok(exit(&damage, archive.manifest(), true))
 }
 
 /// What needed attention when the archive was made.
@@ -194,11 +194,14 @@ fn say(damage: &[String], sound: &str, mut output: Output) -> Result<(), Failure
     output.finish()
 }
 
-/// Remembers an archive that was found sound.
-fn exit(damage: &[String], manifest: &Manifest) -> Exit {
+/// Remembers an archive that was found sound, which only a key can tell, and forgets what was not.
+fn exit(damage: &[String], manifest: &Manifest, with_key: bool) -> Exit {
     if !damage.is_empty() {
+        verified::forget(&manifest.archive);
         return Exit::Damaged;
     }
-    verified::remember(&manifest.archive);
+    if with_key {
+        verified::remember(&manifest.archive);
+    }
     Exit::Done
 }

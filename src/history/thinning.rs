@@ -26,7 +26,7 @@ pub enum Verdict {
     Newest,
     /// It is damaged: a person decides.
     Damaged,
-    /// It says that it was made more than a day after this moment: a clock was wrong, or somebody wants the others to go.
+    /// It says that it was made more than an hour after this moment: a clock was wrong, or somebody wants the others to go.
     Future,
     /// It goes.
     Remove,
@@ -65,5 +65,5 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Clocks of machines without a network go wrong by minutes, in the wrong zone by hours: a day, in seconds.
-const TOLERANCE: i64 = 86_400;
+/// Clocks of two machines differ by minutes: an hour, in seconds.
+const TOLERANCE: i64 = 3600;

@@ -72,6 +72,34 @@ fn parts_are_read_as_the_archive_that_they_are() {
 }
 
 #[test]
+fn of_two_parts_the_short_one_is_found_by_the_manifest() {
+    let set = Set::new();
+    (2..=set.count()).for_each(|number| fs::remove_file(set.part(number)).unwrap());
+    let (first, second) = set.made.bytes.split_at(200_000);
+    for (short, expected) in [(1, "`a.ocbak.001` ends early"), (2, "`a.ocbak.002` ends early")] {
+        fs::write(set.part(1), &first[..first.len() - usize::from(short == 1)]).unwrap();
+        fs::write(set.part(2), &second[..second.len() - usize::from(short == 2)]).unwrap();
+        let damage = set.damage();
+        assert!(damage.len() == 1 && damage[0].starts_with(expected), "{damage:?}");
+        // What lies behind the loss is where it was.
+        let archive = Archive::open(&set.part(1), &set.made.keys()).unwrap();
+        archive.index(Role::State).unwrap();
+        archive.index(Role::Workspace).unwrap();
+    }
+}
+
+#[test]
+fn a_pipe_or_a_directory_named_like_a_part_is_none() {
+    let set = Set::new();
+    rustix::fs::mkfifoat(rustix::fs::CWD, set.part(7), rustix::fs::Mode::RWXU).unwrap();
+    fs::create_dir(set.part(8)).unwrap();
+    assert!(set.read().unwrap() == noise(180_000, 3));
+    let pipe = set.directory.path().join("pipe.ocbak");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    assert_eq!(Sealed::open(&pipe).err().unwrap().kind(), ErrorKind::Invalid);
+}
+
+#[test]
 fn a_missing_part_is_named_whichever_it_is() {
     for number in 1..=6 {
         let set = Set::new();

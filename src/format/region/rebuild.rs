@@ -6,15 +6,26 @@ use super::{Copy, DIGESTS, MAC, MANIFEST, Members, PASSPHRASE, RECIPIENTS, Regio
 
 /// Puts the region together from two copies.
 ///
-/// One intact copy is enough; two that differ leave it open which is meant. Without an intact one every member must
-/// match the same `header.sha256`.
+/// One intact copy is enough, unless the other has a member that matches its own `header.sha256` and differs: two that
+/// differ leave it open which is meant. Without an intact one every member must match the same `header.sha256`.
 pub(super) fn rebuild(copies: &[(&Copy, &[u8]); 2]) -> Option<Vec<u8>> {
-    let mut intact = copies.iter().filter(|(copy, _)| copy.problem.is_none()).map(|(_, bytes)| *bytes);
-    match (intact.next(), intact.next()) {
-        (Some(one), None) => Some(one.to_vec()),
-        (Some(one), Some(other)) => (one == other).then(|| one.to_vec()),
-        _ => from_members(&[&copies[0].0.members, &copies[1].0.members]),
+    let [(head, head_bytes), (tail, tail_bytes)] = copies;
+    match (head.problem.is_none(), tail.problem.is_none()) {
+        (true, true) => (head_bytes == tail_bytes).then(|| head_bytes.to_vec()),
+        (true, false) => (!contradicts(tail, head)).then(|| head_bytes.to_vec()),
+        (false, true) => (!contradicts(head, tail)).then(|| tail_bytes.to_vec()),
+        (false, false) => from_members(&[&head.members, &tail.members]),
     }
+}
+
+/// Tells whether a damaged copy has a member that is as it was written and is not the intact copy's.
+fn contradicts(damaged: &Copy, intact: &Copy) -> bool {
+    let digests = damaged.members.iter().find(|(name, _)| *name == DIGESTS).map(|(_, content)| content);
+    let lines = digests.map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
+    damaged.members.iter().any(|(name, content)| {
+        let line = format!("{}  {name}\n", hex::encode(Sha256::digest(content)));
+        lines.contains(&line) && !intact.members.contains(&(*name, content.clone()))
+    })
 }
 
 fn from_members(copies: &[&Members; 2]) -> Option<Vec<u8>> {
@@ -62,6 +73,18 @@ mod tests {
             assert_eq!(Found::merge(head, tail).region, Some(good.clone()));
         }
         assert_eq!(Found::merge(&bad, &bad).region, None);
+    }
+
+    #[test]
+    fn a_damaged_copy_that_says_something_else_leaves_it_open() {
+        let good = region();
+        let mut changed = Region { manifest: b"manifest".to_vec(), mac: b"mac".to_vec(), slots: vec![] };
+        changed.slots.push((SlotKind::Passphrase, vec![9; 300]));
+        let mut changed = changed.encode().unwrap();
+        *changed.last_mut().unwrap() = b'x';
+        for (head, tail) in [(&good, &changed), (&changed, &good)] {
+            assert_eq!(Found::merge(head, tail).region, None);
+        }
     }
 
     #[test]
