@@ -13,6 +13,7 @@ use crate::format::layout::{END, Place, member_header};
 use crate::format::limits::LIMITS;
 use crate::format::manifest::PARITY_NAME;
 use crate::format::parity::Geometry;
+use crate::format::region::Found;
 use crate::observer::Observer;
 
 /// What the parity member holds. Not authenticated.
@@ -72,6 +73,8 @@ impl Sealed {
         }
         prospect.repairable = prospect.lost == 0
             && !self.found.slots.is_empty()
+            && (self.region().is_some()
+                || self.keeps_header(&mut Section::new(self.lossy(), 0, self.layout.length))?)
             && (prospect.damaged > 0 || self.members_hold(observer)?);
         Ok(prospect)
     }
@@ -126,6 +129,9 @@ impl Sealed {
             let name = &damaged.name;
             return Err(Error::tampered(format!("beyond repair: `{name}` does not match its digest")));
         }
+        if self.region().is_none() && !self.keeps_header(sink)? {
+            return Err(Error::tampered("beyond repair: a header region is not where it belongs"));
+        }
         sink.flush().map_err(failed)?;
         Ok(repaired)
     }
@@ -158,6 +164,19 @@ impl Sealed {
             put(layout.tail, bytes)?;
         }
         Ok(())
+    }
+
+    /// Whether all that was found of the header regions is found in the new file: what a cut moved would be lost.
+    fn keeps_header<S: Read + Seek>(&self, file: &mut S) -> Result<bool> {
+        let mut copies = [Vec::new(), Vec::new()];
+        for (bytes, at) in copies.iter_mut().zip([0, self.layout.tail]) {
+            file.seek(SeekFrom::Start(at)).map_err(failed)?;
+            file.by_ref().take(LIMITS.region as u64).read_to_end(bytes).map_err(failed)?;
+        }
+        let (old, new) = (&self.found, Found::merge(&copies[0], &copies[1]));
+        Ok(old.manifests.iter().all(|one| new.manifests.contains(one))
+            && old.macs.iter().all(|one| new.macs.contains(one))
+            && old.slots.iter().all(|one| new.slots.contains(one)))
     }
 
     /// Where everything in the parity member stands, if there is one of this format.

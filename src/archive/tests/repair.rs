@@ -218,3 +218,15 @@ fn a_manifest_that_claims_more_than_any_drive_costs_nothing() {
     bytes.truncate(length / 2);
     assert_beyond_repair(&bytes, "missing");
 }
+
+#[test]
+fn a_tail_copy_that_a_cut_moved_is_not_given_up_for_a_repair() {
+    let mut bytes = archive(2, 300_000).bytes;
+    // The parity member could do without its last bytes, but all that is left of the manifest stands behind them.
+    let tail = bytes.len() - 1024 - REGION;
+    let slot = tail + bytes[tail..].windows(10).position(|bytes| bytes == b"age-encryp").unwrap();
+    bytes[slot + 200] ^= 1;
+    bytes[..REGION].fill(0);
+    bytes.drain(tail - 512..tail);
+    assert_beyond_repair(&bytes, "a header region is not where it belongs");
+}
