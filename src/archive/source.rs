@@ -112,12 +112,17 @@ impl Read for Section {
 
 impl Seek for Section {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-        };
-        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        self.position = sought(to, self.position, self.length)?;
         Ok(self.position)
     }
+}
+
+/// The position that is asked for, of something that has a length.
+pub(super) fn sought(to: SeekFrom, position: u64, length: u64) -> io::Result<u64> {
+    let found = match to {
+        SeekFrom::Start(position) => Some(position),
+        SeekFrom::End(offset) => length.checked_add_signed(offset),
+        SeekFrom::Current(offset) => position.checked_add_signed(offset),
+    };
+    Ok(found.ok_or(io::ErrorKind::InvalidInput)?)
 }

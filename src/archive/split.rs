@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::archive::file::{NewFile, settle_names};
 use crate::archive::parts::{MOST, Parts, numbered, part_name};
-use crate::archive::source::ReadAt;
+use crate::archive::source::{ReadAt, sought};
 use crate::error::{Error, Result};
 
 /// An archive being written beside its final place, readable by its owner only.
@@ -214,12 +214,7 @@ impl Read for NewArchive {
 
 impl Seek for NewArchive {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-        };
-        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        self.position = sought(to, self.position, self.length)?;
         Ok(self.position)
     }
 }

@@ -22,6 +22,7 @@ use super::room;
 use super::series;
 use super::spool;
 use super::ui::{Output, Ui, count, shown, size};
+use super::verified;
 
 /// What is asked of every archive of a call.
 pub(crate) struct Order<'a> {
@@ -274,7 +275,10 @@ fn read_back(
     let reader = file.reader()?;
     let report = verifier.verify(reader, ui.threads, &progress).map_err(|error| error.within(path))?;
     match report.damage.first() {
-        None => Ok(()),
+        None => {
+            verified::remember(&summary.archive_id);
+            Ok(())
+        }
         Some(damage) => Err(Failure::ReadBack { path: path.to_owned(), damage: damage.what.clone() }),
     }
 }

@@ -96,6 +96,9 @@ fn outlook(prospect: &Prospect, parity: Option<Parity>, file: &Path) -> String {
     if parity.is_none() {
         return "beyond repair: the archive has no parity".to_owned();
     }
+    if lost == 0 {
+        return "beyond repair: too little of the file is left".to_owned();
+    }
     format!(
         "beyond repair: {} of 4 KiB are damaged, and parity cannot rebuild {lost} of them",
         blocks(damaged)

@@ -46,6 +46,7 @@ pub fn index(bytes: &[u8]) -> bool {
     // Remarks may stand anywhere, so that only lines of one kind have an order among them.
     let mut lines: Vec<_> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
     lines.sort_by_key(|line| KINDS.iter().position(|kind| line.starts_with(kind)));
+    // What was decoded encodes: a panic is the broken promise.
     let again: Vec<u8> = lines_of(index, archive).iter().flat_map(|line| line.encode().unwrap()).collect();
     assert!(again == lines.concat(), "another index");
     true

@@ -8,12 +8,19 @@ use super::support::Test;
 /// A place in the payload, behind the header region.
 const PAYLOAD: usize = 32 * 1024 + 600;
 
-#[test]
-fn damage_is_found_told_and_repaired_in_place() {
+/// An archive with one byte of its payload changed, and what it was before.
+fn damaged() -> (Test, Vec<u8>) {
     let test = Test::archived();
     let sound = fs::read(test.path("box.ocbak")).unwrap();
     let mut bytes = sound.clone();
     bytes[PAYLOAD] ^= 1;
+    (test.write("box.ocbak", bytes), sound)
+}
+
+#[test]
+fn damage_is_found_told_and_repaired_in_place() {
+    let (test, sound) = damaged();
+    let mut bytes = fs::read(test.path("box.ocbak")).unwrap();
     bytes[100] ^= 1;
     let test = test
         .write("box.ocbak", bytes)
@@ -36,14 +43,9 @@ fn damage_is_found_told_and_repaired_in_place() {
 
 #[test]
 fn a_new_file_leaves_the_old_one_alone() {
-    let test = Test::archived();
-    let sound = fs::read(test.path("box.ocbak")).unwrap();
-    let mut bytes = sound.clone();
-    bytes[PAYLOAD] ^= 1;
-    let (test, document) = test
-        .write("box.ocbak", &bytes)
-        .args(["repair", "box.ocbak", "--output", "new.ocbak", "--json"])
-        .json(0);
+    let (test, sound) = damaged();
+    let bytes = fs::read(test.path("box.ocbak")).unwrap();
+    let (test, document) = test.args(["repair", "box.ocbak", "--output", "new.ocbak", "--json"]).json(0);
     assert_eq!(document["output"], "new.ocbak");
     assert_eq!(document["repaired_blocks"], 1);
     assert_eq!(document["left"], serde_json::json!([]));
