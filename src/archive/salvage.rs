@@ -5,6 +5,8 @@ use std::io::{BufReader, Read};
 use crate::archive::open::Archive;
 use crate::archive::source::Section;
 use crate::crypto::chunks::Chunks;
+#[cfg(test)]
+use crate::crypto::stream::ReadPlain;
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Role, Xattr};
 use crate::format::index::Index;
@@ -68,6 +70,15 @@ impl Archive {
     pub(crate) fn salvage<'a>(&self, index: &'a Index) -> Result<Salvager<'a>> {
         let tar = RandomReader::over(self.chunks(index.role)?, index);
         Ok(Salvager { tar, content: None })
+    }
+
+    /// All of a payload that is whole, before it is decompressed.
+    #[cfg(test)]
+    pub(crate) fn plain(&self, role: Role) -> Vec<u8> {
+        let mut chunks = self.chunks(role).unwrap();
+        let mut plain = vec![0; usize::try_from(chunks.length()).unwrap()];
+        chunks.read_plain(0, &mut plain).unwrap();
+        plain
     }
 
     fn part_of_index(&self, role: Role) -> Result<(Index, Result<()>)> {

@@ -100,18 +100,31 @@ impl<R: Read + Seek + Clone> Chunks<R> {
 }
 
 impl<R: Read + Seek + Clone> ReadPlain for Chunks<R> {
-    fn read_plain(&mut self, mut position: u64, mut buffer: &mut [u8]) -> Result<()> {
-        while !buffer.is_empty() {
-            if position >= self.length {
-                return Err(Error::tampered(format!("`{}` ends before its frames do", self.name)));
-            }
-            let rest = self.rest_of_chunk(position)?;
-            let count = rest.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&rest[..count]);
-            buffer = &mut buffer[count..];
-            position += count as u64;
+    fn read_plain(&mut self, position: u64, buffer: &mut [u8]) -> Result<()> {
+        if self.read_up_to_loss(position, buffer)? < buffer.len() {
+            return Err(Error::tampered(format!("`{}` ends before its frames do", self.name)));
         }
         Ok(())
+    }
+
+    fn read_up_to_loss(&mut self, position: u64, buffer: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            let at = position.saturating_add(done as u64);
+            if at >= self.length {
+                break;
+            }
+            match self.rest_of_chunk(at) {
+                Ok(rest) => {
+                    let count = rest.len().min(buffer.len() - done);
+                    buffer[done..done + count].copy_from_slice(&rest[..count]);
+                    done += count;
+                }
+                Err(error) if error.is_damage() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
     }
 }
 

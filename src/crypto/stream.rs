@@ -52,6 +52,16 @@ pub(crate) trait ReadPlain {
     ///
     /// `Tampered` for what does not authenticate or is not there; those of the file.
     fn read_plain(&mut self, position: u64, buffer: &mut [u8]) -> Result<()>;
+
+    /// Reads from `position` on up to the first byte that is lost, where the reader goes on behind a loss; returns how
+    /// much that is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file; where no loss is expected, those of [`ReadPlain::read_plain`].
+    fn read_up_to_loss(&mut self, position: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.read_plain(position, buffer).map(|()| buffer.len())
+    }
 }
 
 /// Decrypts a member.

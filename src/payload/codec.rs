@@ -1,6 +1,8 @@
 //! One frame, compressed and decompressed (spec §8.4).
 
-use zstd::zstd_safe::{CCtx, CParameter, DCtx, compress_bound, find_frame_compressed_size};
+use zstd::zstd_safe::{
+    CCtx, CParameter, DCtx, InBuffer, OutBuffer, ResetDirective, compress_bound, find_frame_compressed_size,
+};
 
 use crate::error::{Error, Result};
 use crate::format::frame::FrameHeader;
@@ -47,11 +49,7 @@ impl Decompressor {
         frame_size: u32,
         tar: &mut Vec<u8>,
     ) -> Result<()> {
-        let header = FrameHeader::decode(frame)?;
-        // §8.4: before anything is decompressed.
-        if header.content != Some(length as u64) || header.window > u64::from(frame_size).max(LEAST_WINDOW) {
-            return Err(Error::malformed("a frame declares another size than the index"));
-        }
+        expect(frame, length, frame_size)?;
         // Otherwise the bytes behind the frame would be taken for further frames.
         if frame_length(frame) != Some(frame.len()) {
             return Err(Error::malformed("a frame ends elsewhere than the index says"));
@@ -63,6 +61,47 @@ impl Decompressor {
             _ => Err(Error::tampered("a frame is damaged: it does not decompress")),
         }
     }
+
+    /// Decompresses what there is of a frame, whose rest is lost, into `tar`, whose content is replaced; `length` is that of
+    /// all of it. The frame's checksum is lost with the rest: what comes out is as sure as `part` is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decompressor::decompress`].
+    pub(super) fn decompress_part(
+        &mut self,
+        part: &[u8],
+        length: usize,
+        frame_size: u32,
+        tar: &mut Vec<u8>,
+    ) -> Result<()> {
+        expect(part, length, frame_size)?;
+        let damaged = |_| Error::tampered("a frame is damaged: it does not decompress");
+        self.0.reset(ResetDirective::SessionOnly).map_err(damaged)?;
+        // Written into as far as it is long.
+        tar.clear();
+        tar.resize(length, 0);
+        let (mut input, mut output) = (InBuffer::around(part), OutBuffer::around(&mut tar[..]));
+        loop {
+            let before = (input.pos(), output.pos());
+            self.0.decompress_stream(&mut output, &mut input).map_err(damaged)?;
+            if (input.pos(), output.pos()) == before {
+                break;
+            }
+        }
+        let count = output.pos();
+        tar.truncate(count);
+        self.0.reset(ResetDirective::SessionOnly).map(drop).map_err(damaged)
+    }
+}
+
+/// Checks what a frame says of itself, before anything is decompressed (§8.4).
+fn expect(frame: &[u8], length: usize, frame_size: u32) -> Result<()> {
+    let header = FrameHeader::decode(frame)?;
+    if header.content != Some(length as u64) || header.window > u64::from(frame_size).max(LEAST_WINDOW) {
+        return Err(Error::malformed("a frame declares another size than the index"));
+    }
+    Ok(())
 }
 
 /// Length of the frame that `bytes` begins with; `None` unless all of it is there.
@@ -80,6 +119,32 @@ mod tests {
         let mut frame = Vec::new();
         Compressor::new(3).unwrap().compress(tar, &mut frame).unwrap();
         frame
+    }
+
+    #[test]
+    fn of_a_part_comes_out_what_stands_before_its_end() {
+        // Noise: two blocks of 128 KiB.
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_le_bytes()[3]
+        };
+        let tar: Vec<u8> = (0..1 << 18).map(|_| next()).collect();
+        let frame = compressed(&tar);
+        let mut decompressor = Decompressor::new();
+        let mut last = 0;
+        for length in (64..frame.len()).step_by(frame.len() / 7) {
+            let mut found = Vec::new();
+            decompressor.decompress_part(&frame[..length], tar.len(), 1 << 18, &mut found).unwrap();
+            assert!(found.len() >= last && found.len() < tar.len() && tar.starts_with(&found));
+            last = found.len();
+        }
+        assert!(last > 0);
+        // Its state is that of a new one again.
+        let mut found = Vec::new();
+        decompressor.decompress(&frame, tar.len(), 1 << 18, &mut found).unwrap();
+        assert!(found == tar);
+        assert!(decompressor.decompress_part(&frame[..4], tar.len(), 1 << 18, &mut found).is_err());
     }
 
     fn decompress(frame: &[u8], length: usize) -> crate::Result<Vec<u8>> {

@@ -17,7 +17,7 @@ pub(crate) struct RandomReader<'a, P> {
     plain: P,
     index: &'a Index,
     decompressor: Decompressor,
-    /// Number of the frame in `frame`.
+    /// Number of the frame of which `frame` holds what is not lost.
     number: Option<u64>,
     /// Number of a frame that could not be read, which is not tried again.
     lost: Option<u64>,
@@ -79,8 +79,13 @@ impl<'a, P: ReadPlain> RandomReader<'a, P> {
         let size = usize::try_from(range.end - range.start)
             .map_err(|_| Error::malformed("index: a frame longer than memory"))?;
         let mut compressed = vec![0; size];
-        self.plain.read_plain(range.start, &mut compressed)?;
-        self.decompressor.decompress(&compressed, length, self.index.frame_size, &mut self.frame)?;
+        let there = self.plain.read_up_to_loss(range.start, &mut compressed)?;
+        let frame_size = self.index.frame_size;
+        if there == size {
+            self.decompressor.decompress(&compressed, length, frame_size, &mut self.frame)?;
+        } else {
+            self.decompressor.decompress_part(&compressed[..there], length, frame_size, &mut self.frame)?;
+        }
         (self.number, self.lost) = (Some(number), None);
         Ok(())
     }
@@ -96,6 +101,9 @@ impl<P: ReadPlain> Read for RandomReader<'_, P> {
         // Within a frame, which is in memory.
         let start = usize::try_from(self.position % size).unwrap_or(usize::MAX);
         let rest = self.frame.get(start..).unwrap_or_default();
+        if rest.is_empty() {
+            return Err(Error::tampered("a frame is damaged").into());
+        }
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         self.position += count as u64;

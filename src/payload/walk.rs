@@ -1,4 +1,6 @@
 //! The frames of a payload without the list of its index: each says where it ends (spec §8.4, §10.1).
+//!
+//! Of the frame in which the first loss lies, what stands before it still comes out.
 
 use std::io::{self, Read, Seek};
 
@@ -25,6 +27,8 @@ pub(super) struct FrameWalk<R> {
     frame: Vec<u8>,
     /// What was read of the frame.
     read: usize,
+    /// Why nothing comes behind this frame.
+    loss: Option<Error>,
 }
 
 impl<R: Read + Seek + Clone> FrameWalk<R> {
@@ -39,6 +43,7 @@ impl<R: Read + Seek + Clone> FrameWalk<R> {
             decompressor: Decompressor::new(),
             frame: Vec::new(),
             read: 0,
+            loss: None,
         }
     }
 
@@ -58,12 +63,42 @@ impl<R: Read + Seek + Clone> FrameWalk<R> {
     /// Moves to the next frame; false at the end.
     fn advance(&mut self) -> Result<bool> {
         (self.frame, self.read) = (Vec::new(), 0);
-        let Some(length) = self.next_length()? else {
-            return Ok(false);
+        if let Some(loss) = self.loss.take() {
+            return Err(loss);
+        }
+        let length = match self.next_length() {
+            Ok(Some(length)) => length,
+            Ok(None) => return Ok(false),
+            Err(loss) if loss.is_damage() => return self.advance_before(loss),
+            Err(error) => return Err(error),
         };
-        let bad = |what: &str| Error::malformed(format!("a frame {what}"));
+        let (content, frame_size) = self.sizes()?;
         let frame = &self.compressed[..length];
-        let content = FrameHeader::decode(frame)?
+        self.decompressor.decompress(frame, content as usize, frame_size, &mut self.frame)?;
+        self.compressed.drain(..length);
+        self.moved(content, frame_size, self.position - self.compressed.len() as u64);
+        Ok(true)
+    }
+
+    /// Takes what stands before a loss of the frame that it lies in.
+    fn advance_before(&mut self, loss: Error) -> Result<bool> {
+        let Ok((content, frame_size)) = self.sizes() else {
+            return Err(loss);
+        };
+        self.decompressor.decompress_part(&self.compressed, content as usize, frame_size, &mut self.frame)?;
+        if self.frame.is_empty() {
+            return Err(loss);
+        }
+        self.loss = Some(loss);
+        // Somewhere behind the loss: who reads up to there meets it too.
+        self.moved(content, frame_size, self.position + 1);
+        Ok(true)
+    }
+
+    /// Returns what the next frame holds, and what every frame but the last does.
+    fn sizes(&self) -> Result<(u32, u32)> {
+        let bad = |what: &str| Error::malformed(format!("a frame {what}"));
+        let content = FrameHeader::decode(&self.compressed)?
             .content
             .and_then(|content| u32::try_from(content).ok())
             .filter(|content| (1..=LIMITS.frame_size_most).contains(content))
@@ -76,12 +111,13 @@ impl<R: Read + Seek + Clone> FrameWalk<R> {
         if content > frame_size || !self.tar.is_multiple_of(frame_size.into()) {
             return Err(bad("is longer than the others, or follows the last"));
         }
-        self.decompressor.decompress(frame, content as usize, frame_size, &mut self.frame)?;
-        self.compressed.drain(..length);
+        Ok((content, frame_size))
+    }
+
+    fn moved(&mut self, content: u32, frame_size: u32, end: u64) {
         self.frame_size = Some(frame_size);
-        self.ends.push(self.position - self.compressed.len() as u64);
+        self.ends.push(end);
         self.tar += u64::from(content);
-        Ok(true)
     }
 
     /// Decrypts until a whole frame is there; returns its length, `None` at the end.

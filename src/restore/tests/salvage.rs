@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::{Payload, path, scratch};
 use crate::archive::lossy::tests::Failing;
 use crate::archive::{Lossy, ReadAt};
 use crate::error::{ErrorKind, Result};
+use crate::format::block::padding;
 use crate::format::entry::{Node, Role};
 use crate::format::index::Index;
 use crate::format::layout::{Layout, Place};
@@ -22,6 +24,8 @@ struct Sound {
     layout: Layout,
     indexes: Vec<Index>,
     contents: BTreeMap<String, Vec<u8>>,
+    /// Each payload before it is decompressed.
+    plain: Vec<Vec<u8>>,
 }
 
 impl Sound {
@@ -36,7 +40,8 @@ impl Sound {
             }
         }
         let indexes = archive.roles().map(|role| archive.index(role).unwrap()).collect();
-        Self { layout: Layout::new(archive.manifest()).unwrap(), indexes, bytes, contents }
+        let plain = archive.roles().map(|role| archive.plain(role)).collect();
+        Self { layout: Layout::new(archive.manifest()).unwrap(), indexes, bytes, contents, plain }
     }
 
     fn place(&self, name: &str) -> &Place {
@@ -53,14 +58,35 @@ impl Sound {
         start..(start + CHUNK + 16).min(place.content + place.member.length)
     }
 
-    /// Whether all frames of the tar from `start` to `end` are there.
-    fn holds(&self, index: &Index, tar: Range<u64>, bad: &dyn Fn(&Range<u64>) -> bool) -> bool {
+    /// How much of the tar in each frame comes before the first chunk of it that is lost.
+    fn readable(&self, index: &Index, bad: &dyn Fn(&Range<u64>) -> bool) -> Vec<u64> {
         let place = self.place(&format!("{}.tar", index.role));
+        let plaintext = &self.plain[usize::from(index.role == Role::Workspace)];
+        let frames = (0..).map_while(|number| index.frame(number));
+        frames
+            .map(|(plain, length)| {
+                let mut chunks = plain.start / CHUNK..plain.end.div_ceil(CHUNK);
+                let Some(lost) = chunks.find(|chunk| bad(&self.chunk(place, chunk * CHUNK))) else {
+                    return length as u64;
+                };
+                let there = plain.start..(lost * CHUNK).max(plain.start);
+                let part =
+                    &plaintext[usize::try_from(there.start).unwrap()..usize::try_from(there.end).unwrap()];
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(part).unwrap();
+                let mut tar = Vec::new();
+                // Fails at its end, after all that there is.
+                let _ = decoder.read_to_end(&mut tar);
+                tar.len() as u64
+            })
+            .collect()
+    }
+
+    /// Whether all of the tar from `start` to `end` is there.
+    fn holds(index: &Index, tar: Range<u64>, readable: &[u64]) -> bool {
         let size = u64::from(index.frame_size);
         (tar.start / size..tar.end.div_ceil(size)).all(|number| {
-            let (plain, _) = index.frame(number).unwrap();
-            (plain.start / CHUNK..plain.end.div_ceil(CHUNK))
-                .all(|chunk| !bad(&self.chunk(place, chunk * CHUNK)))
+            let needed = tar.end.min((number + 1) * size) - number * size;
+            readable[usize::try_from(number).unwrap()] >= needed
         })
     }
 
@@ -68,12 +94,18 @@ impl Sound {
     fn intact(&self, index: &Index, listed: bool, bad: &dyn Fn(&Range<u64>) -> bool) -> Vec<String> {
         let starts = index.entries.iter().map(|entry| entry.offset);
         let ends = starts.skip(1).chain([index.tar - 1024]);
+        let readable = self.readable(index, bad);
         let mut names = Vec::new();
         for (entry, end) in index.entries.iter().zip(ends) {
             let start = if listed { entry.offset } else { 0 };
+            // With its place and its hash, the zeros after a content are not needed.
+            let zeros = match entry.node {
+                Node::File { size, .. } if listed => padding(size) as u64,
+                _ => 0,
+            };
             let empty = listed && matches!(entry.node, Node::File { size: 0, .. });
             if self.contents.contains_key(&entry.path.to_string())
-                && (empty || self.holds(index, start..end, bad))
+                && (empty || Self::holds(index, start..end - zeros, &readable))
             {
                 names.push(entry.path.to_string());
             }
