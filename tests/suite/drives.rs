@@ -1,8 +1,6 @@
 //! Drives as people have them: exFAT, without links, modes and a rename that refuses to replace, and pulled out
 //! in the middle of the work. What cannot be shown here is in `drives.md` beside this file.
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -11,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::cli::{Run, ocbak};
-use support::home::noise;
-use support::scene::{Scene, names};
-use support::stock;
+use crate::support::cli::{Run, ocbak};
+use crate::support::home::noise;
+use crate::support::scene::{Scene, names};
+use crate::support::stock;
 
 #[test]
 fn archives_are_made_and_read_on_exfat() {

@@ -1,17 +1,15 @@
 //! State directories that no rename moves: a bind mount, as a container's volume is, and a link.
 
-mod support;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use support::cli::Run;
-use support::databases::SHARED;
-use support::scene::{Scene, names};
-use support::stock::skip;
-use support::tree::{Tolerance, Tree};
+use crate::support::cli::Run;
+use crate::support::databases::SHARED;
+use crate::support::scene::{Scene, names};
+use crate::support::stock::skip;
+use crate::support::tree::{Tolerance, Tree};
 
 /// Options of `unshare` with which something can be mounted here; says so where nothing can.
 fn unshare() -> Option<&'static str> {

@@ -1,21 +1,19 @@
 //! A whole backup and restore of the sample home, through the command line.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use support::cli::{Run, ocbak};
-use support::databases::{LOGGED_EVENT, LOGGED_JOB, MAIN_AGENT, SHARED};
-use support::home::noise;
-use support::rich::{FIFO, LATIN1, SOCKET};
-use support::round_trip::{assert_logged_row, assert_stored_once, assert_unpacked};
-use support::scene::{Scene, names};
-use support::stock::{self, Secret};
-use support::tree::{Tolerance, Tree};
+use crate::support::cli::{Run, ocbak};
+use crate::support::databases::{LOGGED_EVENT, LOGGED_JOB, MAIN_AGENT, SHARED};
+use crate::support::home::noise;
+use crate::support::rich::{FIFO, LATIN1, SOCKET};
+use crate::support::round_trip::{assert_logged_row, assert_stored_once, assert_unpacked};
+use crate::support::scene::{Scene, names};
+use crate::support::stock::{self, Secret};
+use crate::support::tree::{Tolerance, Tree};
 
 const BOTH: [&str; 2] = ["state", "workspace"];
 
@@ -157,7 +155,7 @@ fn one_file_comes_out_by_itself() {
     assert_eq!(ran.stdout, memory);
     fs::create_dir(scene.path("here")).unwrap();
     scene.with_key("extract").args(["workspace/main/MEMORY.md", "-C"]).arg(scene.path("here")).success();
-    let extracted = support::scene::names(&scene.path("here"));
+    let extracted = crate::support::scene::names(&scene.path("here"));
     assert_eq!(extracted, ["workspace"]);
     let copy = scene.path("here/workspace/main/MEMORY.md");
     assert_eq!(fs::read(copy).unwrap(), memory);
@@ -191,7 +189,7 @@ fn the_archive_is_private_and_ordinary_for_tar() {
         if !stock::have(&[program]) {
             continue;
         }
-        let listed = support::cli::Run::new(program).args(arguments).arg(&archive).success();
+        let listed = crate::support::cli::Run::new(program).args(arguments).arg(&archive).success();
         let lines: Vec<_> = listed.text().lines().collect();
         assert_eq!(lines.first(), Some(&"ocbak/manifest.toml"), "{listed}");
         assert!(lines.contains(&"ocbak/state.tar.zst.age"), "{listed}");

@@ -1,17 +1,15 @@
 //! What a run does when the system does not play along: it says so and leaves nothing half done.
 
-mod support;
-
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::age_keys::RECIPIENT;
-use support::cli::{PROGRAM, Ran, Run};
-use support::home::noise;
-use support::scene::{Scene, names};
-use support::stock;
+use crate::support::age_keys::RECIPIENT;
+use crate::support::cli::{PROGRAM, Ran, Run};
+use crate::support::home::noise;
+use crate::support::scene::{Scene, names};
+use crate::support::stock;
 
 /// User and group `nobody`, for what root may do and others may not.
 const NOBODY: u32 = 65_534;

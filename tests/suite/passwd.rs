@@ -2,8 +2,6 @@
 //!
 //! Kills at eight moments, or at as many as `OCBAK_KILLS` says; every round pays scrypt's real price.
 
-mod support;
-
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -12,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use ocbak::{Archive, ArchiveBuilder, Identity, Keys, Passphrase, Role, Root, Source};
 
-use support::age_keys::{IDENTITY, RECIPIENT};
-use support::cli::{Run, ocbak};
-use support::random::Random;
-use support::scene::Scene;
+use crate::support::age_keys::{IDENTITY, RECIPIENT};
+use crate::support::cli::{Run, ocbak};
+use crate::support::random::Random;
+use crate::support::scene::Scene;
 
 const REGION: usize = 32 * 1024;
 const OLD: &str = "an old fake passphrase";

@@ -1,15 +1,13 @@
 //! Peak memory of every command: at most 64 MiB and 400 bytes an entry, beside what scrypt takes.
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use support::cli::{PROGRAM, Run};
-use support::home::noise;
-use support::scene::Scene;
-use support::stock;
+use crate::support::cli::{PROGRAM, Run};
+use crate::support::home::noise;
+use crate::support::scene::Scene;
+use crate::support::stock;
 
 #[test]
 fn one_large_file_takes_constant_memory() {

@@ -1,18 +1,16 @@
 //! Every failure is one clear line, a hint where there is a way out, and the documented exit code.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::support::cli::{PROGRAM, Run, ocbak};
+use crate::support::home::noise;
+use crate::support::scene::{Scene, names};
+use crate::support::stock;
+use crate::support::tree::{Tolerance, Tree};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use sha2::{Digest, Sha256};
-use support::cli::{PROGRAM, Run, ocbak};
-use support::home::noise;
-use support::scene::{Scene, names};
-use support::stock;
-use support::tree::{Tolerance, Tree};
 
 #[test]
 fn other_files_are_named_for_what_they_are() {

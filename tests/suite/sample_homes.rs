@@ -3,16 +3,14 @@
 //! The samples lie beside the repository, in `../shared/openclaw`; where they are not, the tests
 //! say so and are not done.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::cli::{Run, ocbak};
-use support::round_trip::{assert_logged_row, assert_stored_once, assert_unpacked};
-use support::scene::Scene;
-use support::stock::{self, Secret};
-use support::tree::{Tolerance, Tree};
+use crate::support::cli::{Run, ocbak};
+use crate::support::round_trip::{assert_logged_row, assert_stored_once, assert_unpacked};
+use crate::support::scene::Scene;
+use crate::support::stock::{self, Secret};
+use crate::support::tree::{Tolerance, Tree};
 
 #[test]
 fn a_home_of_2026_9_6_comes_out() {
@@ -139,5 +137,6 @@ fn sample(name: &str) -> Option<Scene> {
 
 /// Texts of rows that a database has only through its log.
 fn only_in_log(database: &Path) -> Vec<(String, String)> {
-    support::sqlite::read(database).texts_missing_from(&support::sqlite::read_without_log(database))
+    crate::support::sqlite::read(database)
+        .texts_missing_from(&crate::support::sqlite::read_without_log(database))
 }

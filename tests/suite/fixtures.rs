@@ -3,15 +3,13 @@
 //! Databases are compared by content: their bytes depend on the release of SQLite, and a
 //! write-ahead log has a random salt. Everything else is compared by bytes.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::databases::{LOGGED_EVENT, LOGGED_JOB, MAIN_AGENT, RESEARCH_AGENT, SHARED};
-use support::home::write_home;
-use support::sqlite;
+use crate::support::databases::{LOGGED_EVENT, LOGGED_JOB, MAIN_AGENT, RESEARCH_AGENT, SHARED};
+use crate::support::home::write_home;
+use crate::support::sqlite;
 
 /// Where the committed files are.
 fn fixtures() -> PathBuf {

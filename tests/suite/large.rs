@@ -1,15 +1,13 @@
 //! A file of more than 8 GiB, the size that the octal field of a tar header does not hold.
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use support::cli::Run;
-use support::scene::Scene;
-use support::stock;
+use crate::support::cli::Run;
+use crate::support::scene::Scene;
+use crate::support::stock;
 
 #[test]
 fn a_file_of_more_than_8_gib_goes_in_and_comes_out() {

@@ -1,17 +1,15 @@
 //! A home that moves: captured, restored under another home, state directory or user.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
+use crate::support::cli::Run;
+use crate::support::databases::{SHARED, sha256};
+use crate::support::home::{HOME, RESEARCH_WORKSPACE, STATE, WORKSPACE};
+use crate::support::scene::Scene;
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use support::cli::Run;
-use support::databases::{SHARED, sha256};
-use support::home::{HOME, RESEARCH_WORKSPACE, STATE, WORKSPACE};
-use support::scene::Scene;
 
 /// The sample home with absolute paths in its configuration, captured.
 fn scene() -> Scene {
@@ -211,7 +209,7 @@ fn root_restores_for_the_owner_of_the_home() {
     let home = scene.path("new");
     fs::create_dir(&home).unwrap();
     if chown(&home, Some(4711), Some(4712)).is_err() {
-        support::stock::skip("not root");
+        crate::support::stock::skip("not root");
         return;
     }
     let assert_owner = |user: u32, group: u32| {

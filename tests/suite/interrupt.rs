@@ -1,7 +1,5 @@
 //! What an interrupted run leaves: nothing under the final name, and nothing else where it could clean up.
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -10,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use support::cli::Run;
-use support::scene::{Scene, names};
-use support::tree::{Tolerance, Tree};
+use crate::support::cli::Run;
+use crate::support::scene::{Scene, names};
+use crate::support::tree::{Tolerance, Tree};
 
 /// Signals that ask a program to stop.
 const ASKING: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];

@@ -1,15 +1,13 @@
 //! Drives without room: what is said, and that nothing is left and nothing lost, wherever the room ends.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::age_keys::RECIPIENT;
-use support::cli::{PROGRAM, Ran, Run};
-use support::home::noise;
-use support::scene::Scene;
-use support::stock;
+use crate::support::age_keys::RECIPIENT;
+use crate::support::cli::{PROGRAM, Ran, Run};
+use crate::support::home::noise;
+use crate::support::scene::Scene;
+use crate::support::stock;
 
 #[test]
 fn a_disk_that_is_too_small_is_told_before_anything_is_written() {

@@ -1,16 +1,14 @@
 //! Archives of a database that somebody writes to at full speed, for 30 seconds of real time: each
 //! holds all that was committed before it was begun and no gap, and the writer is not disturbed.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::scene::Scene;
 use rusqlite::{Connection, OpenFlags};
-use support::scene::Scene;
 
 const NAME: &str = "state/state/openclaw.sqlite";
 

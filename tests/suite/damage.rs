@@ -1,14 +1,12 @@
 //! What the commands do with an archive that rotted: told apart from a wrong key, and used as far as it goes.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::cli::{Ran, ocbak};
-use support::round_trip::assert_unpacked;
-use support::scene::Scene;
-use support::tree::Tolerance;
+use crate::support::cli::{Ran, ocbak};
+use crate::support::round_trip::assert_unpacked;
+use crate::support::scene::Scene;
+use crate::support::tree::Tolerance;
 
 /// Length of a header region (spec §4.1).
 const REGION: usize = 32 * 1024;

@@ -1,16 +1,14 @@
 //! A drive that rots, as often as it takes to believe in repairs: a hundred archives of 200 MB, each with one block of
-//! 4 KiB in a hundred lost. Takes minutes: `cargo test --release --test rot -- --ignored --nocapture`.
-
-mod support;
+//! 4 KiB in a hundred lost. Takes minutes: `cargo test --release --test suite rot:: -- --ignored --nocapture`.
 
 use std::io::{self, Cursor};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::home::noise;
 use ocbak::{
     ArchiveBuilder, ArchivePath, Identity, Item, ItemKind, Mtime, Role, Root, Sealed, Silent, Source,
 };
-use support::home::noise;
 
 const TRIALS: u64 = 100;
 const LENGTH: usize = 200_000_000;

@@ -1,12 +1,10 @@
 //! Archives of the configuration alone: restored in place, they touch nothing else.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::scene::Scene;
-use support::tree::Tree;
+use crate::support::scene::Scene;
+use crate::support::tree::Tree;
 
 /// The files of the sample home's configuration, below it.
 const FILES: [&str; 4] = [
@@ -87,7 +85,7 @@ fn into_a_directory_the_names_are_those_of_the_archive() {
 #[test]
 fn its_archives_are_told_from_whole_ones() {
     let scene = scene();
-    let info = support::cli::ocbak(["info", "--json"]).arg(scene.archive()).success().json();
+    let info = crate::support::cli::ocbak(["info", "--json"]).arg(scene.archive()).success().json();
     assert!(info["series"].is_null(), "{info}");
     let left_out = scene.with_key("list").arg("--skipped").success();
     assert!(left_out.text().contains("only the configuration is asked for"), "{left_out}");

@@ -1,12 +1,10 @@
 //! Credentials outside the state directory (`OPENCLAW_OAUTH_DIR`): captured, restored, looked for.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::cli::Run;
-use support::scene::{Scene, names};
+use crate::support::cli::Run;
+use crate::support::scene::{Scene, names};
 
 const CREDS: &str = "whatsapp/default/creds.json";
 

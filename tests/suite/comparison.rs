@@ -1,16 +1,14 @@
 //! The comparison that other tests rely on sees every kind of difference.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use crate::support::cli::Run;
+use crate::support::databases::{MAIN_AGENT, SHARED};
+use crate::support::scene::Scene;
+use crate::support::tree::{Tolerance, Tree};
 use rusqlite::Connection;
-use support::cli::Run;
-use support::databases::{MAIN_AGENT, SHARED};
-use support::scene::Scene;
-use support::tree::{Tolerance, Tree};
 
 /// Copies the rich home, changes the copy, and returns what the comparison says.
 fn differences_after(change: impl FnOnce(&Path)) -> Vec<String> {
@@ -57,7 +55,7 @@ fn content_mode_link_target_and_type_are_seen() {
         let link = copy.join(".openclaw/workspace/today.md");
         fs::remove_file(&link).unwrap();
         symlink("tomorrow.md", link).unwrap();
-        let fifo = copy.join(".openclaw").join(support::rich::FIFO);
+        let fifo = copy.join(".openclaw").join(crate::support::rich::FIFO);
         fs::remove_file(&fifo).unwrap();
         fs::create_dir(&fifo).unwrap();
         fs::set_permissions(fifo, PermissionsExt::from_mode(0o600)).unwrap();

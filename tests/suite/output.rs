@@ -1,12 +1,10 @@
 //! Where `create` writes to, and what it never replaces.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use support::scene::{Scene, names};
+use crate::support::scene::{Scene, names};
 
 #[test]
 fn an_existing_output_is_never_replaced() {

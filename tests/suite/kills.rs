@@ -1,17 +1,15 @@
 //! `create` killed at any moment: what has the final name is whole, and what is left goes with a later run.
 //!
-//! Restores are killed in `tests/undo.rs`. `OCBAK_KILLS=200 cargo test --release --test kills --test undo` does it more often.
-
-mod support;
+//! Restores are killed in `undo.rs`. `OCBAK_KILLS=200 cargo test --release --test suite -- kills:: undo::` does it more often.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use support::cli::ocbak;
-use support::kills::{kill_after, length, rounds};
-use support::random::Random;
-use support::scene::{Scene, names};
+use crate::support::cli::ocbak;
+use crate::support::kills::{kill_after, length, rounds};
+use crate::support::random::Random;
+use crate::support::scene::{Scene, names};
 
 #[test]
 fn killed_at_any_moment_nothing_unfinished_has_the_final_name() {

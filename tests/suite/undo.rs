@@ -2,8 +2,6 @@
 //!
 //! The test that kills waits for moments that no event tells.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,10 +9,10 @@ use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
-use support::cli::{Run, ocbak};
-use support::kills::{kill, kill_after, length, rounds};
-use support::random::Random;
-use support::scene::{Scene, names};
+use crate::support::cli::{Run, ocbak};
+use crate::support::kills::{kill, kill_after, length, rounds};
+use crate::support::random::Random;
+use crate::support::scene::{Scene, names};
 
 /// A scene whose home went on after the backup, and what it and the backup look like.
 struct Moved {

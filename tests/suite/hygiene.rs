@@ -2,8 +2,6 @@
 
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -19,10 +17,10 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 
-use support::age_keys::IDENTITY;
-use support::cli::{PROGRAM, Run};
-use support::home::noise;
-use support::scene::{Scene, names};
+use crate::support::age_keys::IDENTITY;
+use crate::support::cli::{PROGRAM, Run};
+use crate::support::home::noise;
+use crate::support::scene::{Scene, names};
 
 /// FAKE: in every kind of file of the home.
 const SECRET: &str = "FAKE-a-secret-that-nobody-may-see-7c41";

@@ -1,7 +1,5 @@
 //! The committed example archives open, with every command and to the last bit, for ever.
 
-mod support;
-
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
@@ -15,10 +13,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use support::cli::{PROGRAM, Run, ocbak};
-use support::home::write_home;
-use support::rich::make_rich;
-use support::scene::Scene;
+use crate::support::cli::{PROGRAM, Run, ocbak};
+use crate::support::home::write_home;
+use crate::support::rich::make_rich;
+use crate::support::scene::Scene;
 
 /// A committed archive and what is known of it.
 struct Example {
