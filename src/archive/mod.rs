@@ -1,6 +1,7 @@
 //! Whole archives: making one, opening one, checking one (spec §10, §11).
 
 mod builder;
+mod entries;
 mod file;
 mod header;
 mod leftover;

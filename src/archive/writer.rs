@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
+use crate::archive::entries::Entries;
 use crate::archive::parity;
 use crate::archive::verify::Verifier;
 use crate::crypto::identity::ArchiveIdentity;
@@ -57,8 +56,7 @@ enum Stage<W> {
 
 /// The payload being written.
 struct Current<W> {
-    payload: PayloadWriter<W>,
-    index: zstd::Encoder<'static, Vec<u8>>,
+    payload: PayloadWriter<W, Entries>,
     order: EntryOrder,
     /// Names that a hard link may refer to.
     files: HashSet<ArchivePath>,
@@ -135,10 +133,10 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         index.write_all(&head.encode()?).map_err(failed)?;
         // The header block is written when the length is known.
         sink.write_all(&[0; BLOCK]).map_err(failed)?;
-        let payload = PayloadWriter::new(&self.frame.identity, sink, self.options)?;
+        let entries = Entries::new(index)?;
+        let payload = PayloadWriter::new(&self.frame.identity, sink, self.options, entries)?;
         self.stage = Stage::Within(Box::new(Current {
             payload,
-            index,
             order,
             files: HashSet::new(),
             noted: 0,
@@ -185,7 +183,7 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         let current = self.current()?;
         current.summary.skipped += 1;
         current.summary.attention += u64::from(skipped.why.needs_attention());
-        current.line(&Line::Skipped(skipped))
+        current.line(Line::Skipped(skipped))
     }
 
     /// Records a remark about something that is stored.
@@ -198,7 +196,7 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         let current = self.current()?;
         current.noted += 1;
         current.summary.attention += u64::from(noted.why.needs_attention());
-        current.line(&Line::Noted(noted))
+        current.line(Line::Noted(noted))
     }
 
     /// Returns what can check the archive when it is finished.
@@ -224,13 +222,13 @@ impl<W: Write + Seek + Send + 'static> ArchiveWriter<W> {
         };
         let end = current.payload.position();
         current.payload.write(&TAR_END)?;
-        let written = current.payload.finish()?;
+        let (written, entries) = current.payload.finish()?;
         let mut sink = written.sink;
         let payload = Member { length: written.length, sha256: written.sha256 };
         let role = current.summary.role;
         seal_member(&mut sink, &payload_name(role), payload.length)?;
 
-        let mut index = current.index;
+        let mut index = entries.finish()?;
         for frames in written.frames.chunks(LIMITS.frames_in_line) {
             index.write_all(&Line::Frames(frames.to_vec()).encode()?).map_err(failed)?;
         }
@@ -320,32 +318,25 @@ impl<W: Write + Send + 'static> Current<W> {
             ItemKind::Symlink { target } => Node::Symlink { target: target.to_vec() },
             ItemKind::Hardlink { target } => Node::Hardlink { target: target.clone() },
             ItemKind::File { size } => {
-                let mut hash = Sha256::new();
-                let read = self.payload.copy(content, size, |bytes| hash.update(bytes))?;
-                missing = size - read;
-                let zeros = &mut std::io::repeat(0);
-                self.payload.copy(zeros, missing, |bytes| hash.update(bytes))?;
+                missing = size - self.payload.copy(content, size)?;
+                self.payload.copy(&mut std::io::repeat(0), missing)?;
                 self.payload.write(&[0; BLOCK][..padding(size)])?;
                 self.summary.content += size;
                 self.files.insert(item.path.clone());
-                Node::File { size, sha256: hash.finalize().into() }
+                // The hash is put in when it is known.
+                Node::File { size, sha256: [0; 32] }
             }
         };
         self.summary.entries += 1;
-        self.line(&Line::Entry(Entry {
-            path: item.path.clone(),
-            mode: item.mode,
-            mtime: item.mtime,
-            offset,
-            node,
-        }))?;
+        let (path, mode, mtime) = (item.path.clone(), item.mode, item.mtime);
+        self.payload.tap().entry(Entry { path, mode, mtime, offset, node });
+        self.payload.relieve()?;
         Ok(missing)
     }
-}
 
-impl<W> Current<W> {
-    fn line(&mut self, line: &Line) -> Result<()> {
-        self.index.write_all(&line.encode()?).map_err(failed)
+    fn line(&mut self, line: Line) -> Result<()> {
+        self.payload.tap().line(line);
+        self.payload.relieve()
     }
 }
 

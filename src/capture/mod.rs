@@ -14,6 +14,7 @@ mod scratch;
 mod sqlite;
 mod stable;
 mod survey;
+mod tally;
 mod walk;
 mod xattr;
 
@@ -26,6 +27,7 @@ use crate::capture::estimate::Sampler;
 use crate::capture::record::{Recorder, Sink};
 use crate::capture::roots::Scope;
 use crate::capture::survey::Survey;
+use crate::capture::tally::Tally;
 use crate::capture::walk::{Links, walk};
 use crate::error::Result;
 use crate::format::entry::Role;
@@ -95,7 +97,7 @@ pub fn capture<W: Write + Seek + Send + 'static>(
 
 /// Tells what a capture would store, and how large it would be in an archive of a level of compression.
 ///
-/// Reads a sample of the content, for less than a second; none where `enough` bytes hold it however it compresses.
+/// Reads a sample of the content, for less than a second.
 ///
 /// # Errors
 ///
@@ -106,7 +108,6 @@ pub fn preview(
     installation: &Installation,
     options: &CaptureOptions,
     level: i32,
-    enough: u64,
     observer: &dyn Observer,
 ) -> Result<(Vec<Preview>, Estimate)> {
     let scope = Scope::new(installation, options, observer)?;
@@ -119,7 +120,30 @@ pub fn preview(
         previews.push(survey.finish());
     }
     warn_of_idle_patterns(&scope, observer);
-    Ok((previews, sampler.estimate(level, enough, SAMPLING)))
+    Ok((previews, sampler.estimate(level, 0, SAMPLING)))
+}
+
+/// Tells how many bytes of files a capture would store, and how large they would be in an archive of a level of
+/// compression.
+///
+/// Only looks at names, and reads a sample where `enough` bytes do not hold everything however it compresses.
+///
+/// # Errors
+///
+/// As [`preview`].
+pub fn estimate(
+    installation: &Installation,
+    options: &CaptureOptions,
+    level: i32,
+    enough: u64,
+    observer: &dyn Observer,
+) -> Result<(u64, Estimate)> {
+    let scope = Scope::new(installation, options, observer)?;
+    let (mut links, mut tally) = (Links::default(), Tally::default());
+    for role in roles(options) {
+        walk(&scope, role, &mut links, &mut tally, observer)?;
+    }
+    Ok((tally.bytes, tally.sampler.estimate(level, enough, SAMPLING)))
 }
 
 const SAMPLING: Duration = Duration::from_millis(500);
@@ -136,7 +160,7 @@ fn record(
     let mut links = Links::default();
     for role in roles(options) {
         sink.begin(facts::source(installation, &scope, role), role)?;
-        let mut recorder = Recorder { sink: &mut *sink, scratch: &scratch, observer };
+        let mut recorder = Recorder { sink: &mut *sink, scratch: &scratch, observer, buffer: Vec::new() };
         walk(&scope, role, &mut links, &mut recorder, observer)?;
     }
     warn_of_idle_patterns(&scope, observer);

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::mem;
 use std::os::fd::BorrowedFd;
 
 use crate::archive::ArchiveWriter;
@@ -52,6 +53,8 @@ pub(crate) struct Recorder<'a> {
     pub(crate) sink: &'a mut dyn Sink,
     pub(crate) scratch: &'a Scratch,
     pub(crate) observer: &'a dyn Observer,
+    /// For the content of small files.
+    pub(crate) buffer: Vec<u8>,
 }
 
 impl Visitor for Recorder<'_> {
@@ -70,6 +73,9 @@ impl Visitor for Recorder<'_> {
     }
 
     fn file(&mut self, found: &Found<'_>) -> Result<Stored> {
+        if self.small(found)? {
+            return Ok(Stored::File);
+        }
         let (file, meta) = match stable::open(found.directory, found.name, found.meta) {
             Ok(opened) => opened,
             Err(trouble) => return self.leave_out(found.path, trouble),
@@ -114,6 +120,20 @@ type Xattrs = (Vec<Xattr>, usize);
 const NONE: Xattrs = (Vec::new(), 0);
 
 impl Recorder<'_> {
+    /// Stores a small file that nobody is writing to, as nearly all are; false where it is none, or a database.
+    fn small(&mut self, found: &Found<'_>) -> Result<bool> {
+        let mut bytes = mem::take(&mut self.buffer);
+        let file = stable::read_at_once(found.directory, found.name, found.meta, &mut bytes);
+        let file = file.filter(|_| !sqlite::is_database(&bytes));
+        if let Some(file) = &file {
+            let size = bytes.len() as u64;
+            self.append_file(found.path, found.meta, &xattr::read(file), size, &mut bytes.as_slice())?;
+            self.observer.advance(size);
+        }
+        self.buffer = bytes;
+        Ok(file.is_some())
+    }
+
     /// Stores a file as its bytes are.
     fn plain(&mut self, path: &ArchivePath, mut file: File, meta: Meta) -> Result<Stored> {
         let xattrs = xattr::read(&file);

@@ -45,7 +45,12 @@ pub(crate) struct Snapshot {
 pub(crate) fn recognise(file: &File) -> Option<bool> {
     let mut header = [0; 20];
     file.read_exact_at(&mut header, 0).ok()?;
-    header.starts_with(b"SQLite format 3\0").then_some(header[18] == 2 || header[19] == 2)
+    is_database(&header).then_some(header[18] == 2 || header[19] == 2)
+}
+
+/// Tells whether the content of a file begins as a database does.
+pub(crate) fn is_database(content: &[u8]) -> bool {
+    content.starts_with(b"SQLite format 3\0")
 }
 
 /// Takes a snapshot; where SQLite cannot, the remark says why, and the plain files are to be stored.

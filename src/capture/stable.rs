@@ -25,8 +25,7 @@ pub(crate) type Remark = (NoteReason, String);
 pub(crate) fn open(directory: BorrowedFd<'_>, name: &CStr, expected: &Meta) -> Result<(File, Meta), Trouble> {
     let mut expected = *expected;
     for _ in 0..TRIES {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(openat(directory, name, flags, Mode::empty()).map_err(trouble)?);
+        let file = File::from(openat(directory, name, FLAGS, Mode::empty()).map_err(trouble)?);
         let meta = Meta::open(file.as_fd()).map_err(trouble)?;
         if meta.kind == Kind::File && meta.id == expected.id {
             return Ok((file, meta));
@@ -45,6 +44,28 @@ pub(crate) fn trouble(error: impl Into<io::Error>) -> Trouble {
     let gone = matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP));
     let reason = if gone { SkipReason::Vanished } else { SkipReason::Unreadable };
     (reason, error.to_string())
+}
+
+/// Opens and reads a file of at most 4 MiB in as few system calls as there can be, into `bytes`.
+///
+/// `None` unless it is the regular file that was seen, and the same after reading as it was then: everything else is
+/// for [`open`] and [`read`], which also say what is wrong.
+pub(crate) fn read_at_once(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    seen: &Meta,
+    bytes: &mut Vec<u8>,
+) -> Option<File> {
+    if seen.size > WHOLE {
+        return None;
+    }
+    let file = File::from(openat(directory, name, FLAGS, Mode::empty()).ok()?);
+    bytes.clear();
+    let count = (&file).take(seen.size).read_to_end(bytes).ok()?;
+    let after = Meta::open(&file).ok()?;
+    // Of a FIFO or device in its place nothing more was read than of the file, and nothing of it is used.
+    let is_whole = count as u64 == seen.size && after.kind == Kind::File && after.same_content(seen);
+    is_whole.then_some(file)
 }
 
 /// What [`read`] got of a file.
@@ -152,6 +173,13 @@ fn incomplete(read: u64, failure: Option<&io::Error>) -> Remark {
     (NoteReason::Incomplete, detail)
 }
 
+/// Follows no link, waits for nobody.
+const FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
 /// Files up to this size are read into memory, so that a change can be answered by reading again.
 const WHOLE: u64 = 4 << 20;
 const TRIES: usize = 3;
@@ -167,7 +195,7 @@ mod tests {
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-    use super::{Content, Stream, WHOLE, open, read, settle};
+    use super::{Content, Stream, WHOLE, open, read, read_at_once, settle};
     use crate::capture::meta::Meta;
     use crate::format::entry::{NoteReason, SkipReason};
     use crate::observer::Silent;
@@ -268,6 +296,35 @@ mod tests {
         let (why, detail) = stream.remark(1, &meta).unwrap();
         assert_eq!(why, NoteReason::Incomplete);
         assert!(detail.starts_with("reading failed after 0 bytes: "));
+    }
+
+    #[test]
+    fn at_once_is_read_only_what_stayed_as_it_was_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let handle = File::open(directory.path()).unwrap();
+        let name = CString::new("a").unwrap();
+        let seen = || Meta::at(&handle, &*name).unwrap();
+        let read = |seen: &Meta| {
+            let mut bytes = b"before".to_vec();
+            read_at_once(handle.as_fd(), &name, seen, &mut bytes).map(|_| bytes)
+        };
+        for content in ["", "x", &"long".repeat(10_000)] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(read(&seen()).unwrap(), content.as_bytes());
+        }
+        let before = seen();
+        fs::write(&path, "longer".repeat(10_000)).unwrap();
+        assert_eq!(read(&before), None);
+        fs::write(&path, "short").unwrap();
+        assert_eq!(read(&before), None);
+        File::options().write(true).open(&path).unwrap().set_len(WHOLE + 1).unwrap();
+        assert_eq!(read(&seen()), None);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read(&before), None);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(read(&before), None);
+        assert_eq!(read(&seen()), None);
     }
 
     #[test]

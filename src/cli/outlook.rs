@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use ocbak::{CaptureOptions, Estimate, Installation, Observer, PastRestore, Preview, preview, sanitize};
+use ocbak::{
+    CaptureOptions, Estimate, Installation, Observer, PastRestore, Preview, estimate, preview, sanitize,
+};
 
 use super::failure::{Exit, Failure};
 use super::json;
@@ -57,7 +59,7 @@ pub(crate) fn look(
 ) -> Result<Outlook, Failure> {
     let (parts, estimate) = {
         let progress = ui.progress("looking", None);
-        preview(installation, options, level, 0, &progress)?
+        preview(installation, options, level, &progress)?
     };
     let attention = attention
         || parts.iter().flat_map(|part| &part.skipped).any(|skipped| skipped.why.needs_attention())
@@ -74,8 +76,7 @@ pub(crate) fn measure(
     ui: &Ui,
 ) -> Result<(u64, Estimate), Failure> {
     let progress = Muted(ui.progress("looking", None));
-    let (parts, estimate) = preview(installation, options, level, enough, &progress)?;
-    Ok((parts.iter().map(|part| part.bytes).sum(), estimate))
+    Ok(estimate(installation, options, level, enough, &progress)?)
 }
 
 /// Passes no warnings on.

@@ -6,6 +6,7 @@ use zstd::zstd_safe::{
 
 use crate::error::{Error, Result};
 use crate::format::frame::FrameHeader;
+use crate::payload::noise::{self, is_noise};
 
 /// Compresses frames, one context for all.
 pub(super) struct Compressor(CCtx<'static>);
@@ -23,6 +24,10 @@ impl Compressor {
 
     /// Compresses `tar` into `frame`, whose content is replaced.
     pub(super) fn compress(&mut self, tar: &[u8], frame: &mut Vec<u8>) -> Result<()> {
+        if is_noise(tar) {
+            noise::store(tar, frame);
+            return Ok(());
+        }
         frame.clear();
         frame.reserve(compress_bound(tar.len()));
         self.0.compress2(frame, tar).map(drop).map_err(|_| Error::invalid("a frame cannot be compressed"))

@@ -12,8 +12,7 @@ use crate::format::index::Index;
 use crate::format::manifest::Member;
 use crate::payload::codec::Decompressor;
 use crate::payload::digest::DigestReader;
-use crate::payload::workers;
-use crate::payload::write::spawn;
+use crate::payload::{spawn, workers};
 
 /// Reads the tar of a payload from its start to its end.
 pub(super) struct FrameReader {

@@ -3,13 +3,18 @@
 mod codec;
 pub(crate) mod digest;
 mod frames;
+mod noise;
 pub(crate) mod random;
 pub(crate) mod rebuild;
+mod store;
 pub(crate) mod stream;
 mod walk;
 pub(crate) mod write;
 
 use std::num::NonZero;
+use std::thread::{self, JoinHandle};
+
+use crate::error::{Error, Result};
 
 /// Number of frames that are worked on at a time.
 ///
@@ -22,6 +27,14 @@ fn workers(threads: usize, frame_size: u32) -> usize {
     };
     let each = 5 * frame_size as usize + CONTEXT;
     wanted.clamp(1, (IN_FLIGHT / each).max(1))
+}
+
+/// Starts a thread.
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+    thread::Builder::new()
+        .name(format!("ocbak-{name}"))
+        .spawn(work)
+        .map_err(|error| Error::stream("start a thread", error))
 }
 
 const IN_FLIGHT: usize = 48 * 1024 * 1024;

@@ -4,15 +4,17 @@
 
 use std::io::{Read, Write};
 use std::mem;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::stream::Encrypt;
 use crate::error::{Error, Result};
 use crate::payload::codec::Compressor;
-use crate::payload::digest::DigestWriter;
-use crate::payload::workers;
+use crate::payload::store::{Store, Stored};
+use crate::payload::{spawn, workers};
 
 /// How a payload is written.
 #[derive(Clone, Copy, Debug)]
@@ -25,17 +27,29 @@ pub(crate) struct PayloadOptions {
     pub(crate) threads: usize,
 }
 
+/// Sees the frames before they are compressed, which goes on meanwhile.
+pub(crate) trait Tap {
+    /// The next content is at this place of the frame being filled.
+    fn content(&mut self, place: Range<usize>);
+    /// The frame is full, or the last.
+    fn frame(&mut self, frame: Frame);
+    /// Called between entries with what is in the frame being filled.
+    fn relieve(&mut self, pending: &[u8]) -> Result<()>;
+}
+
 /// Takes the tar of a payload.
-pub(crate) struct PayloadWriter<W> {
-    /// The frame being filled; never longer than `frame_size`.
+pub(crate) struct PayloadWriter<W, T> {
+    tap: T,
+    /// The frame being filled, always as long as a frame can be, and how much of it is.
     frame: Vec<u8>,
-    frame_size: usize,
+    filled: usize,
     /// Frames sent so far.
     sent: usize,
     position: u64,
-    workers: Vec<SyncSender<Vec<u8>>>,
-    /// Frame buffers that come back for reuse.
+    workers: Vec<SyncSender<Frame>>,
+    /// Frame buffers that come back for reuse, and the way back.
     free: Receiver<Vec<u8>>,
+    give_back: Sender<Vec<u8>>,
     /// Ends when every worker has ended; `None` once joined.
     writer: Option<JoinHandle<Result<Written<W>>>>,
 }
@@ -52,36 +66,61 @@ pub(crate) struct Written<W> {
     pub(crate) sha256: [u8; 32],
 }
 
-impl<W: Write + Send + 'static> PayloadWriter<W> {
+/// The tar bytes of a frame; the memory goes back when the last who has it lets it go.
+#[derive(Clone)]
+pub(crate) struct Frame {
+    bytes: Arc<Vec<u8>>,
+    length: usize,
+    give_back: Sender<Vec<u8>>,
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        if let Some(bytes) = Arc::into_inner(mem::take(&mut self.bytes)) {
+            // Nobody may want the buffer any more.
+            let _ = self.give_back.send(bytes);
+        }
+    }
+}
+
+impl<W: Write + Send + 'static, T: Tap> PayloadWriter<W, T> {
     /// Starts a payload on `sink`.
     ///
     /// # Errors
     ///
     /// Those of the sink; `Invalid` for a level that is not known.
-    pub(crate) fn new(identity: &ArchiveIdentity, sink: W, options: PayloadOptions) -> Result<Self> {
-        let encrypt = Encrypt::new(identity, DigestWriter::new(sink))?;
+    pub(crate) fn new(identity: &ArchiveIdentity, sink: W, options: PayloadOptions, tap: T) -> Result<Self> {
+        let encrypt = Encrypt::new(identity, Store::new(sink)?)?;
         let (give_back, free) = channel();
         let mut senders = Vec::new();
-        let mut compressed = Vec::new();
+        let mut turns = Vec::new();
         for _ in 0..workers(options.threads, options.frame_size) {
             let compressor = Compressor::new(options.level)?;
             let (to_worker, from_caller) = sync_channel(1);
             let (to_writer, from_worker) = sync_channel(1);
-            let give_back = give_back.clone();
-            spawn("compress", move || {
-                compress(compressor, &from_caller, &to_writer, &give_back);
-            })?;
+            let (to_reuse, reusable) = channel();
+            spawn("compress", move || compress(compressor, &from_caller, &to_writer, &reusable))?;
             senders.push(to_worker);
-            compressed.push(from_worker);
+            turns.push(Turn { frames: from_worker, give_back: to_reuse });
         }
-        let writer = spawn("write", move || write(encrypt, &compressed))?;
+        let writer = spawn("encrypt", move || write(encrypt, &turns))?;
         Ok(Self {
-            frame: Vec::with_capacity(options.frame_size as usize),
-            frame_size: options.frame_size as usize,
+            tap,
+            frame: vec![0; options.frame_size as usize],
+            filled: 0,
             sent: 0,
             position: 0,
             workers: senders,
             free,
+            give_back,
             writer: Some(writer),
         })
     }
@@ -91,6 +130,20 @@ impl<W: Write + Send + 'static> PayloadWriter<W> {
         self.position
     }
 
+    /// Who sees the frames.
+    pub(crate) fn tap(&mut self) -> &mut T {
+        &mut self.tap
+    }
+
+    /// Lets the tap hand over what it has gathered, where that is much.
+    ///
+    /// # Errors
+    ///
+    /// Those of the tap.
+    pub(crate) fn relieve(&mut self) -> Result<()> {
+        self.tap.relieve(&self.frame[..self.filled])
+    }
+
     /// Appends bytes to the tar.
     ///
     /// # Errors
@@ -98,79 +151,72 @@ impl<W: Write + Send + 'static> PayloadWriter<W> {
     /// Those of the sink.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let room = self.frame_size - self.frame.len();
+            let room = self.frame.len() - self.filled;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.frame.extend_from_slice(now);
+            self.frame[self.filled..][..now.len()].copy_from_slice(now);
             self.grown(now.len())?;
             bytes = later;
         }
         Ok(())
     }
 
-    /// Appends up to `size` bytes of `content`, handing each piece to `seen`; returns how many there were.
+    /// Appends up to `size` bytes of `content`, of which the tap hears; returns how many there were.
     ///
     /// # Errors
     ///
     /// Those of the content and of the sink.
-    pub(crate) fn copy(
-        &mut self,
-        content: &mut dyn Read,
-        size: u64,
-        mut seen: impl FnMut(&[u8]),
-    ) -> Result<u64> {
+    pub(crate) fn copy(&mut self, content: &mut dyn Read, size: u64) -> Result<u64> {
         let mut done = 0;
         while done < size {
-            let start = self.frame.len();
-            let room = (self.frame_size - start).min(PIECE);
-            let wanted = usize::try_from(size - done).map_or(room, |left| left.min(room));
             // Read into the frame itself: no copy between file and compressor.
-            self.frame.resize(start + wanted, 0);
-            let count = match content.read(&mut self.frame[start..]) {
+            let room = &mut self.frame[self.filled..];
+            let wanted = usize::try_from(size - done).map_or(room.len(), |left| left.min(room.len()));
+            let count = match content.read(&mut room[..wanted]) {
+                Ok(0) => break,
                 Ok(count) => count,
-                Err(error) => {
-                    self.frame.truncate(start);
-                    if error.kind() == std::io::ErrorKind::Interrupted {
-                        continue;
-                    }
-                    return Err(Error::stream("read", error));
-                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::stream("read", error)),
             };
-            self.frame.truncate(start + count);
-            if count == 0 {
-                break;
-            }
-            seen(&self.frame[start..]);
+            self.tap.content(self.filled..self.filled + count);
             self.grown(count)?;
             done += count as u64;
         }
         Ok(done)
     }
 
-    /// Ends the payload and returns the sink.
+    /// Ends the payload; returns it and the tap.
     ///
     /// # Errors
     ///
     /// Those of the sink.
-    pub(crate) fn finish(mut self) -> Result<Written<W>> {
-        if !self.frame.is_empty() {
+    pub(crate) fn finish(mut self) -> Result<(Written<W>, T)>
+    where
+        T: Default,
+    {
+        if self.filled > 0 {
             self.send()?;
         }
-        self.join()
+        let written = self.join()?;
+        Ok((written, mem::take(&mut self.tap)))
     }
 
     fn grown(&mut self, count: usize) -> Result<()> {
         self.position += count as u64;
-        if self.frame.len() == self.frame_size {
+        self.filled += count;
+        if self.filled == self.frame.len() {
             self.send()?;
         }
         Ok(())
     }
 
     fn send(&mut self) -> Result<()> {
-        let mut next = self.free.try_recv().unwrap_or_default();
-        next.clear();
-        next.reserve_exact(self.frame_size);
-        let full = mem::replace(&mut self.frame, next);
+        let next = self.free.try_recv().unwrap_or_else(|_| vec![0; self.frame.len()]);
+        let full = Frame {
+            bytes: Arc::new(mem::replace(&mut self.frame, next)),
+            length: mem::take(&mut self.filled),
+            give_back: self.give_back.clone(),
+        };
+        self.tap.frame(full.clone());
         let turn = self.sent % self.workers.len().max(1);
         self.sent += 1;
         let sent = self.workers.get(turn).map(|worker| worker.send(full).is_ok());
@@ -195,7 +241,7 @@ impl<W: Write + Send + 'static> PayloadWriter<W> {
     }
 }
 
-impl<W> Drop for PayloadWriter<W> {
+impl<W, T> Drop for PayloadWriter<W, T> {
     /// Waits for the threads, so that nothing is written after an abandoned archive was removed.
     fn drop(&mut self) {
         self.workers.clear();
@@ -208,48 +254,39 @@ impl<W> Drop for PayloadWriter<W> {
 /// Compresses the frames of one worker's turn.
 fn compress(
     mut compressor: Compressor,
-    frames: &Receiver<Vec<u8>>,
+    frames: &Receiver<Frame>,
     done: &SyncSender<Result<Vec<u8>>>,
-    give_back: &Sender<Vec<u8>>,
+    reusable: &Receiver<Vec<u8>>,
 ) {
     for tar in frames {
-        let mut frame = Vec::new();
+        let mut frame = reusable.try_recv().unwrap_or_default();
         let result = compressor.compress(&tar, &mut frame).map(|()| frame);
-        // Nobody may want the buffer any more.
-        let _ = give_back.send(tar);
+        drop(tar);
         if done.send(result).is_err() {
             break;
         }
     }
 }
 
-/// Writes the frames in order: the workers take turns.
-fn write<W: Write>(
-    mut encrypt: Encrypt<DigestWriter<W>>,
-    workers: &[Receiver<Result<Vec<u8>>>],
-) -> Result<Written<W>> {
+/// What one worker compressed, and the way back of its buffers.
+struct Turn {
+    frames: Receiver<Result<Vec<u8>>>,
+    give_back: Sender<Vec<u8>>,
+}
+
+/// Encrypts the frames in order: the workers take turns.
+fn write<W: Write + Send + 'static>(mut encrypt: Encrypt<Store<W>>, workers: &[Turn]) -> Result<Written<W>> {
     let mut frames = Vec::new();
     for worker in workers.iter().cycle() {
-        let Ok(frame) = worker.recv() else {
+        let Ok(frame) = worker.frames.recv() else {
             break;
         };
         let frame = frame?;
         encrypt.write_all(&frame).map_err(|error| Error::stream("write the archive", error))?;
         frames.push(frame.len() as u64);
+        // Nobody may want the buffer any more.
+        let _ = worker.give_back.send(frame);
     }
-    let (sink, length, sha256) = encrypt.finish()?.finish();
+    let (sink, length, sha256): Stored<W> = encrypt.finish()?.finish()?;
     Ok(Written { sink, frames, length, sha256 })
 }
-
-pub(super) fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>> {
-    thread::Builder::new()
-        .name(format!("ocbak-{name}"))
-        .spawn(work)
-        .map_err(|error| Error::stream("start a thread", error))
-}
-
-/// What is read and hashed at a time, small enough to stay in the cache.
-const PIECE: usize = 128 * 1024;

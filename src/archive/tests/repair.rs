@@ -68,7 +68,7 @@ fn parity_is_no_damage_and_changes_nothing_else() {
     assert_eq!(sealed.verify_digests(&Silent).unwrap(), []);
     let parity = sealed.parity().unwrap();
     assert_eq!(Some(parity.length), sealed.manifest().parity.map(|member| member.length));
-    assert_eq!((parity.blocks, parity.rebuilt), (75, 4));
+    assert_eq!((parity.blocks, parity.rebuilt), (76, 4));
     assert_eq!(Sealed::from_source(Arc::new(archive(0, 10).bytes)).unwrap().parity(), None);
     let error = ArchiveBuilder::new().parity(101).passphrase(Passphrase::new("x".to_owned()));
     assert_eq!(error.create(Cursor::new(Vec::new())).err().unwrap().kind(), ErrorKind::Invalid);

@@ -79,7 +79,7 @@ impl Test {
     }
 
     fn preview(&self) -> Vec<crate::Preview> {
-        preview(&self.installation(), &self.options, 3, 0, &Silent).unwrap().0
+        preview(&self.installation(), &self.options, 3, &Silent).unwrap().0
     }
 }
 
