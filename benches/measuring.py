@@ -1,0 +1,100 @@
+"""Runs commands and says what they took."""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GNU_TIME = shutil.which("time")
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+@dataclass
+class Step:
+    """A pipeline, and where it runs."""
+
+    stages: list
+    directory: str = "."
+    environment: dict = field(default_factory=dict)
+    early: bool = False  # the last program may end before those that feed it
+
+
+@dataclass
+class Cost:
+    """What a step took. Memory is that of all its programs together."""
+
+    wall: float
+    cpu: float
+    memory: int
+    size: int = 0
+
+
+def run(step, scratch):
+    """Runs a step and measures it; its output is then in the file `output` of the directory scratch.
+
+    The processor's seconds are those of every process of it. What waits to be written to disk is written before.
+    """
+    os.sync()
+    running, source = [], subprocess.DEVNULL
+    with open(scratch / "output", "wb") as output, open(scratch / "messages", "w+") as messages:
+        start = time.monotonic()
+        for number, command in enumerate(step.stages):
+            last = number == len(step.stages) - 1
+            process = subprocess.Popen(
+                peak_of(command, scratch / f"memory-{number}"), stdin=source, stdout=output if last else subprocess.PIPE,
+                stderr=messages, cwd=step.directory, env=os.environ | step.environment)
+            if source != subprocess.DEVNULL:
+                source.close()
+            source = process.stdout
+            running.append(process)
+        cpu, memory, codes = 0.0, 0, []
+        for process in running:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            codes.append(process.returncode)
+            cpu += usage.ru_utime + usage.ru_stime
+            memory += usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        wall = time.monotonic() - start
+        if codes[-1] or any(codes) and not step.early:
+            messages.seek(0)
+            commands = " | ".join(" ".join(map(str, command)) for command in step.stages)
+            sys.exit(f"{commands}\nfailed with {codes}:\n{messages.read()}")
+    if GNU_TIME:
+        memory = sum(int((scratch / f"memory-{number}").read_text()) * 1024 for number in range(len(running)))
+    return Cost(wall, cpu, memory)
+
+
+def peak_of(command, report):
+    """The command under GNU time, where there is one: a process that Python starts begins with Python's own peak."""
+    return [GNU_TIME, "-q", "-f", "%M", "-o", report, *command] if GNU_TIME else command
+
+
+def median(costs):
+    """The median of each figure."""
+    return Cost(*(statistics.median(getattr(cost, name) for cost in costs) for name in ("wall", "cpu", "memory", "size")))
+
+
+def size_of(path):
+    """Bytes of a file, or of the files of a directory."""
+    path = Path(path)
+    return sum(file.lstat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def machine():
+    """What the figures are of."""
+    model = next((line.split(":")[1].strip() for line in lines("/proc/cpuinfo") if line.startswith("model name")), "unknown")
+    memory = next((int(line.split()[1]) >> 20 for line in lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    return f"{CORES} cores of {model}, {memory} GiB of memory, {os.uname().sysname} {os.uname().release}"
+
+
+def lines(path):
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def say(text):
+    """A word on what is done, beside the results."""
+    print(text, file=sys.stderr, flush=True)
