@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 
 use serde_json::{Value, json};
 
@@ -77,6 +77,8 @@ pub(crate) enum Failure {
     EmptyPassphrase { place: String },
     /// The passphrase from this place cannot be one.
     BadPassphrase { place: String, what: &'static str },
+    /// The command that was to print a passphrase failed.
+    PassphraseCommand { place: String, status: ExitStatus },
     /// The passphrase from this place is too short to protect anything.
     ShortPassphrase { place: String, least: usize },
     /// A passphrase for a new archive that nobody could type at a prompt.
@@ -227,6 +229,7 @@ impl fmt::Display for Failure {
             Self::BadPassphrase { place, what } => {
                 write!(f, "the passphrase from {place} {what}")
             }
+            Self::PassphraseCommand { place, status } => write!(f, "{place} ended with {status}"),
             Self::UntypablePassphrase { place } => {
                 write!(f, "the passphrase from {place} has a control character")
             }

@@ -1,8 +1,9 @@
 //! Passphrases: where they come from, and what one must be.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+mod command;
+mod place;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
@@ -14,8 +15,12 @@ use super::failure::{Failure, Wanted};
 use super::prompt::Terminal;
 use super::ui::Ui;
 
+use place::{NAMES, NEW_NAMES, Places};
+pub(crate) use place::{open, warn_if_shared};
+
 /// Where a passphrase comes from, if not from the prompt.
 #[derive(Debug, Group)]
+#[allow(clippy::struct_field_names, reason = "they are the names of the options")]
 pub(crate) struct PassphraseArgs {
     /// Take the passphrase from the first line of this file, without its newline; `-` is standard
     /// input.
@@ -24,111 +29,68 @@ pub(crate) struct PassphraseArgs {
     /// Take the passphrase from the first line of this open file descriptor.
     #[arg(long, value_name = "N", conflicts_with = "passphrase_file")]
     passphrase_fd: Option<u16>,
+    /// Take the passphrase from the first line that this command prints; `sh -c` runs it. It names
+    /// where the passphrase is kept (`pass show ocbak`); never write the passphrase itself there.
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    passphrase_command: Option<String>,
 }
 
 impl PassphraseArgs {
     /// Reads the passphrase from the one place given; none is no error here.
     pub(crate) fn read(&self, ui: &Ui) -> Result<Option<Secret>, Failure> {
-        Places {
-            file: self.passphrase_file.as_deref(),
-            file_option: "`--passphrase-file`",
-            fd: self.passphrase_fd,
-            fd_option: "`--passphrase-fd`",
-            variable: VARIABLE,
-            variable_named: "the variable `OCBAK_PASSPHRASE`",
-        }
-        .read(ui)
+        self.places().read(ui)
     }
 
     /// Tells whether standard input gives it.
     pub(crate) fn takes_stdin(&self) -> bool {
-        takes_stdin(self.passphrase_file.as_deref(), self.passphrase_fd)
+        self.places().takes_stdin()
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places {
+            file: self.passphrase_file.as_deref(),
+            fd: self.passphrase_fd,
+            command: self.passphrase_command.as_deref(),
+            names: &NAMES,
+        }
     }
 }
 
 /// Where the new passphrase of an archive comes from, if not from the prompt.
 #[derive(Debug, Group)]
+#[allow(clippy::struct_field_names, reason = "they are the names of the options")]
 pub(crate) struct NewPassphraseArgs {
     /// Take the new passphrase from the first line of this file, without its newline; `-` is
     /// standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+    #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,
     /// Take the new passphrase from the first line of this open file descriptor.
-    #[arg(long, value_name = "N", conflicts_with_all = ["new_passphrase_file", "remove"])]
+    #[arg(long, value_name = "N", conflicts_with = "new_passphrase_file")]
     new_passphrase_fd: Option<u16>,
+    /// Take the new passphrase from the first line that this command prints; `sh -c` runs it.
+    #[arg(long, value_name = "COMMAND",
+          conflicts_with_all = ["new_passphrase_file", "new_passphrase_fd"])]
+    new_passphrase_command: Option<String>,
 }
 
 impl NewPassphraseArgs {
     /// As [`PassphraseArgs::read`].
     pub(crate) fn read(&self, ui: &Ui) -> Result<Option<Secret>, Failure> {
-        Places {
-            file: self.new_passphrase_file.as_deref(),
-            file_option: "`--new-passphrase-file`",
-            fd: self.new_passphrase_fd,
-            fd_option: "`--new-passphrase-fd`",
-            variable: NEW_VARIABLE,
-            variable_named: "the variable `OCBAK_NEW_PASSPHRASE`",
-        }
-        .read(ui)
+        self.places().read(ui)
     }
 
     /// As [`PassphraseArgs::takes_stdin`].
     pub(crate) fn takes_stdin(&self) -> bool {
-        takes_stdin(self.new_passphrase_file.as_deref(), self.new_passphrase_fd)
+        self.places().takes_stdin()
     }
-}
 
-fn takes_stdin(file: Option<&Path>, fd: Option<u16>) -> bool {
-    file.is_some_and(|file| file.as_os_str() == "-") || fd == Some(0)
-}
-
-/// The places that may give one passphrase, and what messages call them.
-struct Places<'a> {
-    file: Option<&'a Path>,
-    file_option: &'static str,
-    fd: Option<u16>,
-    fd_option: &'static str,
-    variable: &'static str,
-    variable_named: &'static str,
-}
-
-impl Places<'_> {
-    fn read(&self, ui: &Ui) -> Result<Option<Secret>, Failure> {
-        let variable = std::env::var_os(self.variable);
-        if variable.is_some() {
-            for (given, first) in
-                [(self.file.is_some(), self.file_option), (self.fd.is_some(), self.fd_option)]
-            {
-                if given {
-                    return Err(Failure::Conflict { first, second: self.variable_named });
-                }
-            }
+    fn places(&self) -> Places<'_> {
+        Places {
+            file: self.new_passphrase_file.as_deref(),
+            fd: self.new_passphrase_fd,
+            command: self.new_passphrase_command.as_deref(),
+            names: &NEW_NAMES,
         }
-        let (place, text) = if let Some(value) = variable {
-            let place = self.variable_named.to_owned();
-            let bytes = Zeroizing::new(value.into_encoded_bytes());
-            let text = first_line(&mut bytes.as_slice(), &place)?;
-            (place, text)
-        } else if takes_stdin(self.file, self.fd) {
-            let place = "standard input".to_owned();
-            let text = first_line(&mut io::stdin().lock(), &place)?;
-            (place, text)
-        } else if let Some(number) = self.fd {
-            // A descriptor number cannot be taken over without `unsafe`; opening it anew can.
-            let path = PathBuf::from(format!("/dev/fd/{number}"));
-            let place = format!("file descriptor {number}");
-            let text = first_line(&mut open(&path)?, &place)?;
-            (place, text)
-        } else if let Some(path) = self.file {
-            let place = format!("`{}`", path.display());
-            let mut file = open(path)?;
-            warn_if_shared(&file, path, ui);
-            let text = first_line(&mut file, &place)?;
-            (place, text)
-        } else {
-            return Ok(None);
-        };
-        Secret { text, place }.not_empty().map(Some)
     }
 }
 
@@ -215,90 +177,17 @@ fn generate() -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
-/// Reads up to the first newline, without it and without a carriage return before it, which
-/// nobody could type at the prompt of `age`.
-fn first_line(source: &mut dyn Read, place: &str) -> Result<Zeroizing<String>, Failure> {
-    let problem = |what| Failure::BadPassphrase { place: place.to_owned(), what };
-    let mut buffer = Zeroizing::new([0_u8; LONGEST + 1]);
-    let mut filled = 0;
-    let end = loop {
-        if let Some(end) = buffer[..filled].iter().position(|&byte| byte == b'\n') {
-            break end;
-        }
-        if filled == buffer.len() {
-            return Err(problem("is longer than 4096 bytes"));
-        }
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break filled,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => {
-                return Err(Failure::File {
-                    action: "read the passphrase from",
-                    path: PathBuf::from(place.trim_matches('`')),
-                    source,
-                });
-            }
-        }
-    };
-    let line = &buffer[..end];
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| problem("is not UTF-8"))?;
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
-pub(crate) fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|source| Failure::File { action: "open", path: path.to_owned(), source })
-}
-
-pub(crate) fn warn_if_shared(file: &File, path: &Path, ui: &Ui) {
-    let Ok(metadata) = file.metadata() else {
-        return;
-    };
-    let mode = metadata.permissions().mode();
-    // Pipes of the shell's `<(…)` have modes too, but nobody else reads them.
-    if metadata.is_file() && mode & 0o077 != 0 {
-        ui.warn(format_args!(
-            "others may read the secret in `{}` (mode {:04o}); `chmod 600` it",
-            path.display(),
-            mode & 0o7777
-        ));
-    }
-}
-
-/// The variables that may hold a passphrase: no other program is to inherit them.
-pub(crate) const VARIABLE: &str = "OCBAK_PASSPHRASE";
-pub(crate) const NEW_VARIABLE: &str = "OCBAK_NEW_PASSPHRASE";
+/// The variables that give a passphrase: no other program is to inherit them.
+pub(crate) const VARIABLES: [&str; 4] =
+    ["OCBAK_PASSPHRASE", "OCBAK_PASSPHRASE_COMMAND", "OCBAK_NEW_PASSPHRASE", "OCBAK_NEW_PASSPHRASE_COMMAND"];
 const PROMPT: &str = "the prompt";
 const WORDS: usize = 10;
 /// Fewest characters of a new passphrase.
 const LEAST: usize = 12;
-/// Most bytes of a passphrase.
-const LONGEST: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use super::{WORDS, first_line, generate};
-
-    fn line(mut bytes: &[u8]) -> Option<String> {
-        first_line(&mut bytes, "here").ok().map(|text| text.to_string())
-    }
-
-    #[test]
-    fn the_first_line_counts_and_its_newline_does_not() {
-        assert_eq!(line(b"a b \nsecond").as_deref(), Some("a b "));
-        assert_eq!(line(b"no newline").as_deref(), Some("no newline"));
-        assert_eq!(line(b"dos\r\n").as_deref(), Some("dos"));
-        assert_eq!(line(b"\nsecond").as_deref(), Some(""));
-        assert_eq!(line(b"").as_deref(), Some(""));
-    }
-
-    #[test]
-    fn lines_that_are_no_passphrase_are_refused() {
-        assert_eq!(line(b"\xff\n"), None);
-        assert!(line(&[b'a'; 4096]).is_some());
-        assert_eq!(line(&[b'a'; 4098]), None);
-    }
+    use super::{WORDS, generate};
 
     #[test]
     fn generated_passphrases_are_ten_words_of_the_list() {

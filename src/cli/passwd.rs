@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// The archive.
     file: PathBuf,
     /// Remove the passphrase, so that only private keys open the archive. Try one of them before.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "NewPassphraseArgs")]
     remove: bool,
     #[command(flatten)]
     new: New,

@@ -45,7 +45,7 @@ pub(crate) struct SealArgs {
     passphrase: PassphraseArgs,
     /// Ask for a passphrase on the terminal also where recipients are given: the archive then opens
     /// with either.
-    #[arg(short = 'p', long = "passphrase", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    #[arg(short = 'p', long = "passphrase", conflicts_with_all = ["passphrase_file", "passphrase_fd", "passphrase_command"])]
     ask: bool,
     /// Encrypt to this age public key; may be repeated. Without any passphrase given, only the
     /// private keys that belong to these open the archive.

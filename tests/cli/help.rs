@@ -38,6 +38,7 @@ fn commands_name_units_and_defaults() {
                 "[default: 3]",
                 "[default: /var/tmp]",
                 "--passphrase-file <FILE>",
+                "--passphrase-command <COMMAND>",
                 "--recipients-file <FILE>",
                 "--no-workspace",
                 "--only-config",

@@ -5,6 +5,7 @@ mod create;
 mod help;
 mod history;
 mod locate;
+mod passphrase_command;
 mod passwd;
 mod past;
 mod prompt;

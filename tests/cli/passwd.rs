@@ -79,8 +79,8 @@ fn what_cannot_be_a_new_passphrase_is_refused_before_any_work() {
         .args(["passwd", "box.ocbak", "-i", "private.txt"])
         .stderr(
             "error: no passphrase is given and there is no terminal to ask for one\n\
-             hint: give the new one with `--new-passphrase-file FILE`, `--new-passphrase-fd N` or the variable \
-             `OCBAK_NEW_PASSPHRASE`\n",
+             hint: give the new one with `--new-passphrase-file FILE`, `--new-passphrase-fd N`, \
+             `--new-passphrase-command COMMAND` or the variable `OCBAK_NEW_PASSPHRASE`\n",
         )
         .ends_with(2);
     let test = test

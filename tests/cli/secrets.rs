@@ -13,8 +13,8 @@ fn without_terminal_and_source_the_ways_are_named() {
         .stdout("")
         .stderr(
             "error: no passphrase is given and there is no terminal to ask for one\n\
-             hint: give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
-             `OCBAK_PASSPHRASE`, or encrypt to a public key with `--recipient age1…`\n",
+             hint: give one with `--passphrase-file FILE`, `--passphrase-fd N`, `--passphrase-command COMMAND` or the \
+             variable `OCBAK_PASSPHRASE`, or encrypt to a public key with `--recipient age1…`\n",
         )
         .ends_with(2);
     assert!(!test.path("box.ocbak").exists());

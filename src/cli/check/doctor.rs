@@ -71,7 +71,7 @@ impl Doctor {
     fn command(&self, installation: &Installation) -> Command {
         let mut command = Command::new(&self.installed.program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in UNSET {
+        for name in UNSET.into_iter().chain(passphrase::VARIABLES) {
             command.env_remove(name);
         }
         command.env("HOME", &installation.home).current_dir(&installation.home);
@@ -171,15 +171,13 @@ impl Outcome {
 
 const CHECKS: [&str; 2] = ["config validate --json", "doctor --lint --json --severity-min error"];
 /// What would lead OpenClaw elsewhere, and what is no business of it.
-const UNSET: [&str; 8] = [
+const UNSET: [&str; 6] = [
     "OPENCLAW_HOME",
     "OPENCLAW_STATE_DIR",
     "CLAWDBOT_STATE_DIR",
     "OPENCLAW_CONFIG_PATH",
     "OPENCLAW_PROFILE",
     "USERPROFILE",
-    passphrase::VARIABLE,
-    passphrase::NEW_VARIABLE,
 ];
 /// OpenClaw looks for half a minute on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(300);

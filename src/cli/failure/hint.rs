@@ -32,21 +32,25 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::Output(source) | Failure::File { source, .. } => return system_hint(source),
         Failure::NobodyToAsk(Wanted::Create) => {
-            "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
+            "give one with `--passphrase-file FILE`, `--passphrase-fd N`, `--passphrase-command COMMAND` or the variable \
              `OCBAK_PASSPHRASE`, or encrypt to a public key with `--recipient age1…`"
         }
         Failure::NobodyToAsk(Wanted::Open) => {
-            "give one with `--passphrase-file FILE`, `--passphrase-fd N` or the variable \
+            "give one with `--passphrase-file FILE`, `--passphrase-fd N`, `--passphrase-command COMMAND` or the variable \
              `OCBAK_PASSPHRASE`, or a private key with `--identity FILE`"
         }
         Failure::NobodyToAsk(Wanted::New) => {
-            "give the new one with `--new-passphrase-file FILE`, `--new-passphrase-fd N` or the variable \
+            "give the new one with `--new-passphrase-file FILE`, `--new-passphrase-fd N`, `--new-passphrase-command \
+             COMMAND` or the variable \
              `OCBAK_NEW_PASSPHRASE`"
         }
         Failure::NotConfirmed => "look at the plan with `--dry-run`, then give `--yes`",
         Failure::KeepsNothing => "give at least one `--keep` option a number above 0",
         Failure::Changed { .. } => "nothing more was removed; look at the directory, then run it again",
         Failure::EmptyPassphrase { .. } => "a passphrase is the first line, without its newline",
+        Failure::PassphraseCommand { .. } => {
+            "it is to print the passphrase on standard output and to end with 0; what else it says stands above"
+        }
         Failure::UntypablePassphrase { .. } => {
             "other programs could not open the archive: take one that can be typed"
         }
