@@ -8,7 +8,9 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
 
-use super::{check, create, extract, info, list, locate, passwd, prune, repair, restore, undo, verify};
+use super::{
+    check, create, extract, info, keygen, list, locate, passwd, prune, repair, restore, undo, verify,
+};
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
 #[derive(Debug, Parser)]
@@ -36,6 +38,7 @@ pub(crate) enum Command {
     Restore(restore::Args),
     Undo(undo::Args),
     Extract(extract::Args),
+    Keygen(keygen::Args),
     Passwd(passwd::Args),
     Prune(prune::Args),
     Where(locate::Args),

@@ -11,6 +11,7 @@ mod extract;
 mod failure;
 mod info;
 mod json;
+mod keygen;
 mod list;
 mod locate;
 mod make;
@@ -78,6 +79,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Repair(args) => repair::run(&args, ui),
         Command::Restore(args) => restore::run(&args, ui),
         Command::Undo(args) => undo::run(&args, ui),
+        Command::Keygen(args) => keygen::run(&args, ui),
         Command::Passwd(args) => passwd::run(&args, ui),
         Command::Prune(args) => prune::run(&args, ui),
         Command::Where(args) => locate::run(&args, ui),

@@ -1,5 +1,8 @@
 //! The keys that a user has: passphrases, recipients, identities.
 
+use std::fmt;
+use std::io::Write;
+
 use age::secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -69,6 +72,13 @@ impl Recipient {
     }
 }
 
+/// The text that [`Recipient::parse`] takes.
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A secret key that opens archives; wiped from memory when dropped, and shown by no formatter.
 #[derive(Clone)]
 pub struct Identity(age::x25519::Identity);
@@ -78,6 +88,25 @@ impl Identity {
     #[must_use]
     pub fn generate() -> Self {
         Self(age::x25519::Identity::generate())
+    }
+
+    /// Makes a fresh identity, writes it as a file of age, and returns its recipient; `created` is for its comment.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`.
+    ///
+    /// # Security
+    ///
+    /// The sink is the only place that the identity goes to. What is written is whole with its last line.
+    pub fn generate_file(created: &str, sink: &mut dyn Write) -> Result<Recipient> {
+        let key = age::x25519::Identity::generate();
+        let (recipient, line) = (Recipient(key.to_public()), key.to_string());
+        writeln!(sink, "# created: {created}\n# public key: {recipient}")
+            .and_then(|()| sink.write_all(line.expose_secret().as_bytes()))
+            .and_then(|()| sink.write_all(b"\n"))
+            .map_err(|error| Error::stream("write the key", error))?;
+        Ok(recipient)
     }
 
     /// Returns the recipient that this identity opens.
@@ -188,6 +217,20 @@ mod tests {
         assert_eq!(Identity::parse_file(&text).unwrap().len(), 1);
         let text = format!("# alice\n{0}\n{0}\n", identity.to_public());
         assert_eq!(Recipient::parse_file(&text).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_generated_file_is_one_of_age() {
+        let mut file = Vec::new();
+        let recipient = Identity::generate_file("2026-11-22T05:48:58Z", &mut file).unwrap();
+        let text = String::from_utf8(file).unwrap();
+        let start = format!("# created: 2026-11-22T05:48:58Z\n# public key: {recipient}\nAGE-SECRET-KEY-1");
+        assert!(text.starts_with(&start), "{text}");
+        let identities = Identity::parse_file(&text).unwrap();
+        assert_eq!(identities[0].recipient().to_string(), recipient.to_string());
+        assert!(Recipient::parse(&recipient.to_string()).is_ok());
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.ends_with('\n'));
     }
 
     #[test]

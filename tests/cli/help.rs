@@ -14,6 +14,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  repair   Make a damaged archive whole again; needs no key",
         "  restore  Put back what an archive holds",
         "  undo     Take the last restore in place back",
+        "  keygen   Make a key pair",
         "  passwd   Change, add or remove the passphrase of an archive, in place",
         "  prune    Remove old archives from a directory",
         "  where    Show which OpenClaw installation is found",
@@ -56,6 +57,10 @@ fn commands_name_units_and_defaults() {
         ("restore", &["--to <DIR>", "--only <ROLE>", "--path <GLOB>", "--dry-run", "--yes", "--run-doctor"]),
         ("check", &["Changes nothing", "--home <DIR>", "--run-doctor", "--json"]),
         ("undo", &["Take the last restore in place back", "--dry-run", "--yes", "--home <DIR>", "--json"]),
+        (
+            "keygen",
+            &["-o, --output <FILE>", "`age-keygen`", "its owner alone", "Nobody can make the private key"],
+        ),
         (
             "passwd",
             &[
