@@ -18,4 +18,5 @@ mod secrets;
 mod split;
 mod support;
 mod surroundings;
+mod unattended;
 mod usage;

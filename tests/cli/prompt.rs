@@ -102,6 +102,31 @@ fn a_new_passphrase_is_asked_for_after_the_old_one() {
 }
 
 #[test]
+fn a_passphrase_beside_a_public_key_makes_two_slots() {
+    let test = Test::installed();
+    let mut session = Session::start(&test, &format!("{CREATE} -p -R public.txt"));
+    session.wait_for(FIRST).type_in("an obviously fake passphrase\n");
+    session.wait_for("The same again: ").type_in("an obviously fake passphrase\n");
+    let (code, rest) = session.end();
+    assert_eq!(code, Some(0), "{rest}");
+    let test = test.args(["info", "box.ocbak"]).stdout_has("key slots  passphrase, recipients\n").success();
+    for (key, slot) in
+        [(["-i", "private.txt"], "recipients"), (["--passphrase-file", "passphrase.txt"], "passphrase")]
+    {
+        let said = format!("opened by its {slot} slot\n");
+        Test::new()
+            .write("box.ocbak", std::fs::read(test.path("box.ocbak")).unwrap())
+            .write("private.txt", super::support::PRIVATE)
+            .write("passphrase.txt", "an obviously fake passphrase\n")
+            .args(["verify", "box.ocbak"])
+            .args(key)
+            .stdout_has(&said)
+            .stdout_has("sound: ")
+            .success();
+    }
+}
+
+#[test]
 fn a_short_one_is_refused_at_once() {
     let test = Test::installed();
     let mut session = Session::start(&test, CREATE);
