@@ -51,7 +51,7 @@ pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, Lossy, NewArchive, Parity, PayloadSummary,
     Prospect, ReadAt, Repaired, Sealed, SlotChange, Summary, Verifier, VerifyReport, remove_unfinished,
 };
-pub use capture::{CaptureOptions, Estimate, Preview, capture, estimate, preview};
+pub use capture::{CaptureOptions, Estimate, Forecast, Preview, capture, estimate, preview};
 pub use check::{Cause, Finding, check};
 pub use crypto::{Identity, Keys, Passphrase, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};

@@ -14,8 +14,8 @@ pub struct Estimate {
     pub least: u64,
     /// It will be near this.
     pub about: u64,
-    /// The largest database, of which a copy is made while it is stored.
-    pub largest_database: u64,
+    /// The largest two databases that follow each other: copies of both are there while the first is stored.
+    pub copies: u64,
 }
 
 /// Chooses pieces of the content, in the order in which it is stored, each as long as a frame.
@@ -34,7 +34,8 @@ pub(crate) struct Sampler {
     state: u64,
     bytes: u64,
     entries: u64,
-    largest_database: u64,
+    copies: u64,
+    last_database: u64,
 }
 
 /// Bytes of a file.
@@ -56,7 +57,8 @@ impl Sampler {
         self.entries += 1;
         self.bytes += size;
         if database {
-            self.largest_database = self.largest_database.max(size);
+            self.copies = self.copies.max(self.last_database + size);
+            self.last_database = size;
         }
         let mut offset = 0;
         while offset < size {
@@ -103,7 +105,7 @@ impl Sampler {
         let most =
             self.bytes.saturating_add(self.entries.saturating_mul(MOST_OF_ENTRY)).saturating_add(2 * FRAME);
         if most <= enough {
-            return Estimate { least: 0, about: most, largest_database: self.largest_database };
+            return Estimate { least: 0, about: most, copies: self.copies };
         }
         let end = Instant::now() + time;
         // The time may not do for all: those at hand first would all be of the beginning.
@@ -140,7 +142,7 @@ impl Sampler {
         };
         // Higher levels than the one tried make less of it.
         let least = if level > SAMPLE_LEVEL { least - least / 4 } else { least };
-        Estimate { least, about, largest_database: self.largest_database }
+        Estimate { least, about, copies: self.copies }
     }
 }
 
@@ -229,7 +231,7 @@ mod tests {
         let known = of(&[(&noise, 1), (&vec![0; 5 << 20], 1)], 3, LONG);
         assert!((3 << 20) * 97 / 100 < known.least && known.least <= 3 << 20, "{known:?}");
         assert!(known.about >= 3 << 20 && known.about < 4 << 20, "{known:?}");
-        assert_eq!(known.largest_database, 3 << 20);
+        assert_eq!(known.copies, 3 << 20);
     }
 
     #[test]
@@ -269,7 +271,7 @@ mod tests {
         };
         let plenty = of(101 << 20);
         assert!(plenty.least == 0 && plenty.about > 100 << 20 && plenty.about <= 101 << 20, "{plenty:?}");
-        assert_eq!(plenty.largest_database, 100 << 20);
+        assert_eq!(plenty.copies, 100 << 20);
         assert!(of(100 << 20).about < 1 << 20);
     }
 

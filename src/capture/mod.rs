@@ -3,6 +3,7 @@
 //! Nothing on the disk is changed, no link is followed, and what cannot be read is listed instead of
 //! ending the backup.
 
+mod ahead;
 mod estimate;
 mod facts;
 mod listing;
@@ -20,9 +21,11 @@ mod xattr;
 
 use std::io::{Seek, Write};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use crate::archive::ArchiveWriter;
+use crate::capture::ahead::Ahead;
 use crate::capture::estimate::Sampler;
 use crate::capture::record::{Recorder, Sink};
 use crate::capture::roots::Scope;
@@ -56,6 +59,9 @@ pub struct CaptureOptions {
     pub only_config: bool,
     /// Where the copies of databases go; `TMPDIR` or `/var/tmp` where it is not said.
     pub scratch: Option<PathBuf>,
+    /// Large databases known beforehand, in the order of the archive: their copies are made while what lies before
+    /// them is stored.
+    pub databases: Vec<PathBuf>,
 }
 
 impl Default for CaptureOptions {
@@ -67,6 +73,7 @@ impl Default for CaptureOptions {
             all: false,
             only_config: false,
             scratch: None,
+            databases: Vec::new(),
         }
     }
 }
@@ -123,8 +130,18 @@ pub fn preview(
     Ok((previews, sampler.estimate(level, 0, SAMPLING)))
 }
 
-/// Tells how many bytes of files a capture would store, and how large they would be in an archive of a level of
-/// compression.
+/// What is known of a capture before it begins.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    /// Bytes of all files.
+    pub content: u64,
+    /// For [`CaptureOptions::databases`].
+    pub databases: Vec<PathBuf>,
+    /// How large an archive it makes.
+    pub estimate: Estimate,
+}
+
+/// Tells how much a capture would store, and how large it would be in an archive of a level of compression.
 ///
 /// Only looks at names, and reads a sample where `enough` bytes do not hold everything however it compresses.
 ///
@@ -137,13 +154,14 @@ pub fn estimate(
     level: i32,
     enough: u64,
     observer: &dyn Observer,
-) -> Result<(u64, Estimate)> {
+) -> Result<Forecast> {
     let scope = Scope::new(installation, options, observer)?;
     let (mut links, mut tally) = (Links::default(), Tally::default());
     for role in roles(options) {
         walk(&scope, role, &mut links, &mut tally, observer)?;
     }
-    Ok((tally.bytes, tally.sampler.estimate(level, enough, SAMPLING)))
+    let Tally { sampler, bytes, databases } = tally;
+    Ok(Forecast { content: bytes, databases, estimate: sampler.estimate(level, enough, SAMPLING) })
 }
 
 const SAMPLING: Duration = Duration::from_millis(500);
@@ -158,11 +176,14 @@ fn record(
     let scope = Scope::new(installation, options, observer)?;
     let scratch = Scratch::new(options.scratch.as_deref())?;
     let mut links = Links::default();
-    for role in roles(options) {
-        sink.begin(facts::source(installation, &scope, role), role)?;
-        let mut recorder = Recorder { sink: &mut *sink, scratch: &scratch, observer, buffer: Vec::new() };
-        walk(&scope, role, &mut links, &mut recorder, observer)?;
-    }
+    thread::scope(|threads| {
+        let ahead = Ahead::start(threads, &options.databases, &scratch);
+        let mut recorder = Recorder { sink, scratch: &scratch, observer, ahead, buffer: Vec::new() };
+        roles(options).try_for_each(|role| {
+            recorder.sink.begin(facts::source(installation, &scope, role), role)?;
+            walk(&scope, role, &mut links, &mut recorder, observer)
+        })
+    })?;
     warn_of_idle_patterns(&scope, observer);
     Ok(())
 }

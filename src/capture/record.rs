@@ -6,11 +6,13 @@ use std::mem;
 use std::os::fd::BorrowedFd;
 
 use crate::archive::ArchiveWriter;
+use crate::capture::ahead::Ahead;
 use crate::capture::clip;
 use crate::capture::meta::Meta;
 use crate::capture::scratch::Scratch;
 use crate::capture::sqlite::{self, Database, Snapshot};
 use crate::capture::stable::{self, Content, Remark, Stream};
+use crate::capture::tally::LARGE;
 use crate::capture::walk::{Found, Stored, Visitor};
 use crate::capture::xattr;
 use crate::error::Result;
@@ -53,6 +55,7 @@ pub(crate) struct Recorder<'a> {
     pub(crate) sink: &'a mut dyn Sink,
     pub(crate) scratch: &'a Scratch,
     pub(crate) observer: &'a dyn Observer,
+    pub(crate) ahead: Ahead,
     /// For the content of small files.
     pub(crate) buffer: Vec<u8>,
 }
@@ -73,7 +76,9 @@ impl Visitor for Recorder<'_> {
     }
 
     fn file(&mut self, found: &Found<'_>) -> Result<Stored> {
-        if self.small(found)? {
+        // Before anything else opens it.
+        let early = (found.meta.size >= LARGE).then(|| self.ahead.take(&found.location())).flatten();
+        if early.is_none() && self.small(found)? {
             return Ok(Stored::File);
         }
         let (file, meta) = match stable::open(found.directory, found.name, found.meta) {
@@ -93,7 +98,7 @@ impl Visitor for Recorder<'_> {
             meta: &meta,
             logged,
         };
-        match sqlite::snapshot(&database, self.scratch) {
+        match early.unwrap_or_else(|| sqlite::snapshot(&database, self.scratch)) {
             Ok(snapshot) => self.snapshot(found.path, &meta, &xattrs, &snapshot),
             Err(remark) => self.plain_database(found, remark),
         }

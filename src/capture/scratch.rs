@@ -1,11 +1,11 @@
 //! The private directory for copies of databases.
 
-use std::cell::Cell;
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: PathBuf,
-    copies: Cell<u64>,
+    copies: AtomicU64,
     /// Keeps the lock that tells other processes that the directory is in use.
     _lock: File,
 }
@@ -50,7 +50,7 @@ impl Scratch {
             let _ = flock(&lock, FlockOperation::LockExclusive);
             // A sweeper that does not know this process may have been faster than the lock.
             if path.exists() {
-                return Ok(Self { path, copies: Cell::new(0), _lock: lock });
+                return Ok(Self { path, copies: AtomicU64::new(0), _lock: lock });
             }
         }
         Err(failure(io::ErrorKind::AlreadyExists.into()))
@@ -58,8 +58,7 @@ impl Scratch {
 
     /// A place for a copy of a database and its side files.
     pub(crate) fn copy(&self) -> Copy {
-        let number = self.copies.get();
-        self.copies.set(number + 1);
+        let number = self.copies.fetch_add(1, Ordering::Relaxed);
         Copy { path: self.path.join(format!("{number}.sqlite")) }
     }
 

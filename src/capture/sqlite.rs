@@ -60,11 +60,36 @@ pub(crate) fn snapshot(database: &Database<'_>, scratch: &Scratch) -> Result<Sna
     snapshot_in(database, &scratch.copy())
 }
 
+/// What the files of a database are like: as long as that is the same, so is a copy.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Moment([Option<Meta>; 3]);
+
+impl Moment {
+    /// Looks at a database; `None` where there is none.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let directory = File::open(path.parent()?).ok()?;
+        let name = CString::new(path.file_name()?.as_bytes()).ok()?;
+        let look = |suffix| Meta::at(&directory, &*side(&name, suffix)).ok();
+        let database = look("")?;
+        Some(Self([Some(database), look("-wal"), look("-journal")]))
+    }
+}
+
+/// Takes a snapshot of what may be a database at a path; `None` where it is none.
+pub(crate) fn snapshot_of(path: &Path, scratch: &Scratch) -> Result<Option<Snapshot>, Remark> {
+    snapshot_at(path, &scratch.copy())
+}
+
 /// Takes a snapshot of what may be a database at a path, to be opened; `None` where it is none.
 pub(crate) fn copy_database(
     path: &Path,
     scratch: &Scratch,
 ) -> Result<Option<(Copy, Option<Remark>)>, Remark> {
+    let copy = scratch.copy();
+    Ok(snapshot_at(path, &copy)?.map(|Snapshot { remark, .. }| (copy, remark)))
+}
+
+fn snapshot_at(path: &Path, copy: &Copy) -> Result<Option<Snapshot>, Remark> {
     let unreadable = |error: io::Error| (NoteReason::Incomplete, format!("cannot be read: {error}"));
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(None);
@@ -83,9 +108,7 @@ pub(crate) fn copy_database(
         return Ok(None);
     };
     let database = Database { directory: directory.as_fd(), name: &name, path, meta: &meta, logged };
-    let copy = scratch.copy();
-    let Snapshot { remark, .. } = snapshot_in(&database, &copy)?;
-    Ok(Some((copy, remark)))
+    snapshot_in(&database, copy).map(Some)
 }
 
 fn snapshot_in(database: &Database<'_>, copy: &Copy) -> Result<Snapshot, Remark> {

@@ -1,6 +1,7 @@
 //! Counts the bytes of a capture by what the file system says, with one system call a file.
 
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use crate::capture::estimate::Sampler;
 use crate::capture::meta::Meta;
@@ -16,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) sampler: Sampler,
     /// Bytes of all files; a database counts without its log.
     pub(crate) bytes: u64,
+    /// The larger databases, in the order of the archive.
+    pub(crate) databases: Vec<PathBuf>,
 }
 
 impl Visitor for Tally {
@@ -41,7 +44,12 @@ impl Visitor for Tally {
         let database = size >= LARGE
             && stable::open(found.directory, found.name, found.meta)
                 .is_ok_and(|(file, _)| sqlite::recognise(&file).is_some());
-        self.sampler.file(&found.location(), size, database);
+        let location = found.location();
+        self.sampler.file(&location, size, database);
+        // Another name of it could be opened while it is copied.
+        if database && found.meta.links == 1 {
+            self.databases.push(location);
+        }
         Ok(if database { Stored::Snapshot } else { Stored::File })
     }
 
@@ -54,4 +62,5 @@ impl Visitor for Tally {
     }
 }
 
-const LARGE: u64 = 1 << 20;
+/// Databases from this size on are counted, and copied ahead.
+pub(crate) const LARGE: u64 = 1 << 20;

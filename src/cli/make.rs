@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use ocbak::{
-    ArchiveBuilder, CaptureOptions, Environment, Error, Holder, Installation, NewArchive, PayloadSummary,
-    Search, Summary, Usage, Verifier, capture, remove_unfinished,
+    ArchiveBuilder, CaptureOptions, Environment, Error, Forecast, Holder, Installation, NewArchive,
+    PayloadSummary, Search, Summary, Usage, Verifier, capture, remove_unfinished,
 };
 
 use super::create::Args;
@@ -93,9 +93,8 @@ impl Order<'_> {
             Destination::Stdout => room::enough(&self.args.spool_dir, None),
             Destination::File { path, part } => room::enough(parent(path), *part),
         };
-        let (content, estimate) =
-            outlook::measure(&installation, &self.options, self.args.level, enough, self.ui)?;
-        let estimate = &estimate;
+        let forecast = outlook::measure(&installation, &self.options, self.args.level, enough, self.ui)?;
+        let estimate = &forecast.estimate;
         room::check_scratch(estimate, self.ui);
         let (files, summary) = match destination {
             Destination::Stdout => {
@@ -103,7 +102,7 @@ impl Order<'_> {
                 room::check(directory, estimate, self.ui)?;
                 let spool = spool::create(directory)?;
                 let (mut spool, summary, _) =
-                    self.write(builder, spool, &installation, directory, content)?;
+                    self.write(builder, spool, &installation, directory, &forecast)?;
                 send(&mut spool, self.ui)?;
                 (Vec::new(), summary)
             }
@@ -114,7 +113,7 @@ impl Order<'_> {
                 room::check(parent(&path), estimate, self.ui)?;
                 room::few_enough(&path, part, estimate)?;
                 let file = NewArchive::create(&path, part)?;
-                let (file, summary, verifier) = self.write(builder, file, &installation, &path, content)?;
+                let (file, summary, verifier) = self.write(builder, file, &installation, &path, &forecast)?;
                 if self.args.verify {
                     read_back(&file, &path, &verifier, &summary, self.ui)?;
                 }
@@ -147,10 +146,11 @@ impl Order<'_> {
         sink: W,
         installation: &Installation,
         place: &Path,
-        content: u64,
+        forecast: &Forecast,
     ) -> Result<(W, Summary, Verifier), Failure> {
-        let (ui, options) = (self.ui, &self.options);
-        let progress = ui.progress("storing", Some(content));
+        let ui = self.ui;
+        let options = &CaptureOptions { databases: forecast.databases.clone(), ..self.options.clone() };
+        let progress = ui.progress("storing", Some(forecast.content));
         let archive = |error: Error| match error {
             // What has no name is about the archive; sources name themselves.
             Error::Io { path: None, .. } => error.within(place),

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use ocbak::{
-    CaptureOptions, Estimate, Installation, Observer, PastRestore, Preview, estimate, preview, sanitize,
+    CaptureOptions, Estimate, Forecast, Installation, Observer, PastRestore, Preview, estimate, preview,
+    sanitize,
 };
 
 use super::failure::{Exit, Failure};
@@ -74,7 +75,7 @@ pub(crate) fn measure(
     level: i32,
     enough: u64,
     ui: &Ui,
-) -> Result<(u64, Estimate), Failure> {
+) -> Result<Forecast, Failure> {
     let progress = Muted(ui.progress("looking", None));
     Ok(estimate(installation, options, level, enough, &progress)?)
 }

@@ -50,17 +50,16 @@ pub(crate) fn few_enough(path: &Path, part: Option<u64>, estimate: &Estimate) ->
     }
 }
 
-/// Warns where the copies of databases may not fit; each is removed before the next is made.
+/// Warns where the copies of databases may not fit; at most two are there at a time.
 pub(crate) fn check_scratch(estimate: &Estimate, ui: &Ui) {
     let directory = env::var_os("TMPDIR").filter(|name| !name.is_empty());
     let directory = directory.map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
-    let needed = estimate.largest_database;
+    let needed = estimate.copies;
     if let Some(free) = free(&directory)
         && free < needed
     {
         ui.warn(format_args!(
-            "a database of {} may not fit into `{}`, where {} are free and a copy of it is made: `TMPDIR` names \
-             another place",
+            "copies of databases of {} may not fit into `{}`, where {} are free: `TMPDIR` names another place",
             size(needed),
             directory.display(),
             size(free)
@@ -125,7 +124,7 @@ mod tests {
     #[test]
     fn too_many_parts_are_known_before() {
         let of = |part, least| {
-            let estimate = Estimate { least, about: least, largest_database: 0 };
+            let estimate = Estimate { least, about: least, copies: 0 };
             few_enough("box.ocbak".as_ref(), part, &estimate)
         };
         assert!(of(Some(1 << 20), 999 << 20).is_ok());

@@ -48,7 +48,7 @@ fn stored(captured: &Captured, name: &str) -> (tempfile::TempDir, Connection) {
     (directory, connection)
 }
 
-fn count(captured: &Captured, name: &str, table: &str) -> i64 {
+pub(super) fn count(captured: &Captured, name: &str, table: &str) -> i64 {
     let (_directory, connection) = stored(captured, name);
     let query = format!("SELECT count(*) FROM {table}");
     connection.query_row(&query, [], |row| row.get(0)).unwrap()

@@ -1,5 +1,6 @@
 //! Captures of hostile and of ordinary trees into memory.
 
+mod ahead;
 mod databases;
 mod files;
 mod roots;
