@@ -10,6 +10,7 @@ use rustix::fs::{CWD, FlockOperation, Gid, RenameFlags, Uid, flock, renameat_wit
 use rustix::io::Errno;
 
 use crate::archive::leftover;
+use crate::archive::writeback::Writeback;
 use crate::error::{Error, Result};
 
 /// A file being written beside its final place, readable by its owner only.
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 /// Dropped before [`NewFile::persist`], it is removed.
 pub(super) struct NewFile {
     file: File,
+    writeback: Writeback,
     temporary: PathBuf,
     /// The name that the user knows, for errors.
     path: PathBuf,
@@ -79,12 +81,14 @@ impl NewFile {
             .open(&temporary)
             .map_err(|error| Error::io("create", path, error))?;
         leftover::claim(&file);
-        Ok(Self { file, temporary, path: path.to_owned(), replaces })
+        Ok(Self { file, writeback: Writeback::default(), temporary, path: path.to_owned(), replaces })
     }
 
     /// Writes at an offset, and returns how many bytes were taken.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        FileExt::write_at(&self.file, bytes, offset).map_err(|error| self.named(error))
+        let count = FileExt::write_at(&self.file, bytes, offset).map_err(|error| self.named(error))?;
+        self.writeback.written(&self.file, count as u64);
+        Ok(count)
     }
 
     /// Reads back at an offset.
@@ -103,7 +107,8 @@ impl NewFile {
     ///
     /// `Io`.
     pub(super) fn settle(&self) -> Result<bool> {
-        self.file.sync_all().map_err(|error| Error::io("write", &self.path, error))?;
+        let written = self.writeback.finish().and_then(|()| self.file.sync_all());
+        written.map_err(|error| Error::io("write", &self.path, error))?;
         Ok(forget_cached(&self.file))
     }
 

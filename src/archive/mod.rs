@@ -16,6 +16,7 @@ mod sealed;
 mod source;
 mod split;
 mod verify;
+mod writeback;
 mod writer;
 
 pub use builder::ArchiveBuilder;
