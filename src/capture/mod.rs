@@ -9,6 +9,7 @@ mod facts;
 mod listing;
 mod meta;
 mod missed;
+mod readahead;
 mod record;
 mod roots;
 mod scratch;
@@ -16,6 +17,7 @@ mod sqlite;
 mod stable;
 mod survey;
 mod tally;
+mod visitor;
 mod walk;
 mod xattr;
 
@@ -27,6 +29,7 @@ use std::time::Duration;
 use crate::archive::ArchiveWriter;
 use crate::capture::ahead::Ahead;
 use crate::capture::estimate::Sampler;
+use crate::capture::readahead::{Pace, ReadAhead};
 use crate::capture::record::{Recorder, Sink};
 use crate::capture::roots::Scope;
 use crate::capture::survey::Survey;
@@ -99,7 +102,7 @@ pub fn capture<W: Write + Seek + Send + 'static>(
     writer: &mut ArchiveWriter<W>,
     observer: &dyn Observer,
 ) -> Result<()> {
-    record(installation, options, writer, observer)
+    record(installation, options, writer, observer, Pace::default())
 }
 
 /// Tells what a capture would store, and how large it would be in an archive of a level of compression.
@@ -123,7 +126,7 @@ pub fn preview(
     let mut sampler = Sampler::default();
     for role in roles(options) {
         let mut survey = Survey::new(role, facts::source(installation, &scope, role), &mut sampler);
-        walk(&scope, role, &mut links, &mut survey, observer)?;
+        walk(&scope, role, &mut links, &mut survey, None, observer)?;
         previews.push(survey.finish());
     }
     warn_of_idle_patterns(&scope, observer);
@@ -158,7 +161,7 @@ pub fn estimate(
     let scope = Scope::new(installation, options, observer)?;
     let (mut links, mut tally) = (Links::default(), Tally::default());
     for role in roles(options) {
-        walk(&scope, role, &mut links, &mut tally, observer)?;
+        walk(&scope, role, &mut links, &mut tally, None, observer)?;
     }
     let Tally { sampler, bytes, databases } = tally;
     Ok(Forecast { content: bytes, databases, estimate: sampler.estimate(level, enough, SAMPLING) })
@@ -172,16 +175,19 @@ fn record(
     options: &CaptureOptions,
     sink: &mut dyn Sink,
     observer: &dyn Observer,
+    pace: Pace,
 ) -> Result<()> {
     let scope = Scope::new(installation, options, observer)?;
     let scratch = Scratch::new(options.scratch.as_deref())?;
     let mut links = Links::default();
     thread::scope(|threads| {
         let ahead = Ahead::start(threads, &options.databases, &scratch);
-        let mut recorder = Recorder { sink, scratch: &scratch, observer, ahead, buffer: Vec::new() };
+        let reading = ReadAhead::start(threads, pace);
+        let pace = reading.pace();
+        let mut recorder = Recorder { sink, scratch: &scratch, observer, ahead, pace, buffer: Vec::new() };
         roles(options).try_for_each(|role| {
             recorder.sink.begin(facts::source(installation, &scope, role), role)?;
-            walk(&scope, role, &mut links, &mut recorder, observer)
+            walk(&scope, role, &mut links, &mut recorder, Some(&reading), observer)
         })
     })?;
     warn_of_idle_patterns(&scope, observer);

@@ -4,17 +4,19 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::mem;
 use std::os::fd::BorrowedFd;
+use std::time::Instant;
 
 use crate::archive::ArchiveWriter;
 use crate::capture::ahead::Ahead;
 use crate::capture::clip;
 use crate::capture::meta::Meta;
+use crate::capture::readahead::Pace;
 use crate::capture::scratch::Scratch;
 use crate::capture::sqlite::{self, Database, Snapshot};
 use crate::capture::stable::{self, Content, Remark, Stream};
 use crate::capture::tally::LARGE;
-use crate::capture::walk::{Found, Stored, Visitor};
-use crate::capture::xattr;
+use crate::capture::visitor::{Found, Stored, Visitor};
+use crate::capture::xattr::{self, NONE, Xattrs};
 use crate::error::Result;
 use crate::format::entry::{Item, ItemKind, NoteReason, Noted, Role, Skipped, Source, Xattr};
 use crate::observer::Observer;
@@ -56,6 +58,8 @@ pub(crate) struct Recorder<'a> {
     pub(crate) scratch: &'a Scratch,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) ahead: Ahead,
+    /// Hears how long reading takes.
+    pub(crate) pace: &'a Pace,
     /// For the content of small files.
     pub(crate) buffer: Vec<u8>,
 }
@@ -119,20 +123,26 @@ impl Visitor for Recorder<'_> {
     }
 }
 
-/// Attributes of an entry, and how many more it has.
-type Xattrs = (Vec<Xattr>, usize);
-
-const NONE: Xattrs = (Vec::new(), 0);
-
 impl Recorder<'_> {
     /// Stores a small file that nobody is writing to, as nearly all are; false where it is none, or a database.
     fn small(&mut self, found: &Found<'_>) -> Result<bool> {
+        if let Some(early) = found.early {
+            if sqlite::is_database(&early.bytes) {
+                return Ok(false);
+            }
+            let size = early.bytes.len() as u64;
+            self.append_file(found.path, found.meta, &early.xattrs, size, &mut early.bytes.as_slice())?;
+            self.observer.advance(size);
+            return Ok(true);
+        }
         let mut bytes = mem::take(&mut self.buffer);
+        let start = Instant::now();
         let file = stable::read_at_once(found.directory, found.name, found.meta, &mut bytes);
         let file = file.filter(|_| !sqlite::is_database(&bytes));
         if let Some(file) = &file {
-            let size = bytes.len() as u64;
-            self.append_file(found.path, found.meta, &xattr::read(file), size, &mut bytes.as_slice())?;
+            let (size, xattrs) = (bytes.len() as u64, xattr::read(file));
+            self.pace.took(start.elapsed());
+            self.append_file(found.path, found.meta, &xattrs, size, &mut bytes.as_slice())?;
             self.observer.advance(size);
         }
         self.buffer = bytes;

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::capture::estimate::Sampler;
 use crate::capture::meta::Meta;
-use crate::capture::walk::{Found, Stored, Visitor};
+use crate::capture::visitor::{Found, Stored, Visitor};
 use crate::capture::{sqlite, stable};
 use crate::error::Result;
 use crate::format::entry::{Noted, Role, Skipped, Source};

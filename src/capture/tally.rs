@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::capture::estimate::Sampler;
 use crate::capture::meta::Meta;
-use crate::capture::walk::{Found, Stored, Visitor};
+use crate::capture::visitor::{Found, Stored, Visitor};
 use crate::capture::{sqlite, stable};
 use crate::error::Result;
 use crate::format::entry::{Noted, Skipped};

@@ -3,13 +3,12 @@
 //! Works on directory handles, so that nobody can lead it elsewhere by moving directories, and
 //! without recursion, so that no tree is too deep.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, CString};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
-use std::rc::Rc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::vec;
+use std::{io, iter};
 
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
@@ -18,68 +17,15 @@ use crate::capture::clip;
 use crate::capture::listing::{is_cache, names};
 use crate::capture::meta::{Id, Kind, Meta};
 use crate::capture::missed::Missed;
+use crate::capture::readahead::{Coming, Early, ReadAhead};
 use crate::capture::roots::{PlannedRoot, Scope};
 use crate::capture::stable::{self, trouble};
+use crate::capture::visitor::{Found, Stored, Visitor};
 use crate::error::Result;
 use crate::format::entry::{NoteReason, Noted, Role, SkipReason, Skipped};
 use crate::observer::Observer;
 use crate::openclaw::policy::CACHE_TAG_REASON;
 use crate::path::{ArchivePath, sanitize};
-
-/// Receives what a walk finds.
-pub(crate) trait Visitor {
-    /// A directory, before what is below it.
-    fn directory(&mut self, path: &ArchivePath, meta: &Meta, handle: BorrowedFd<'_>) -> Result<()>;
-    /// A symbolic link.
-    fn symlink(&mut self, path: &ArchivePath, meta: &Meta, target: &[u8]) -> Result<()>;
-    /// A further name of a file that was stored.
-    fn hardlink(&mut self, path: &ArchivePath, meta: &Meta, target: &ArchivePath) -> Result<()>;
-    /// A file; says what became of it.
-    fn file(&mut self, found: &Found<'_>) -> Result<Stored>;
-    /// Something that is left out.
-    fn skip(&mut self, skipped: Skipped) -> Result<()>;
-    /// A remark about something stored.
-    fn note(&mut self, noted: Noted) -> Result<()>;
-}
-
-/// A regular file as the walk sees it.
-pub(crate) struct Found<'a> {
-    pub(crate) path: &'a ArchivePath,
-    pub(crate) meta: &'a Meta,
-    pub(crate) directory: BorrowedFd<'a>,
-    pub(crate) name: &'a CStr,
-    root: &'a PlannedRoot,
-    /// Identity of the directory.
-    parent: Id,
-}
-
-impl Found<'_> {
-    /// Where it lies.
-    pub(crate) fn location(&self) -> PathBuf {
-        self.root.place_of(self.path)
-    }
-
-    /// The directory directly below the root that it lies in; the root for a file directly in it.
-    pub(crate) fn part(&self) -> ArchivePath {
-        let below = self.path.relative_to(&self.root.path).unwrap_or_default();
-        let slash = below.iter().position(|&byte| byte == b'/');
-        let part = slash.and_then(|slash| self.root.path.join(&below[..slash]).ok());
-        part.unwrap_or_else(|| self.root.path.clone())
-    }
-}
-
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
-    /// It was left out.
-    Nothing,
-    /// It is in.
-    File,
-    /// It is a database, and in as one file with what its side files hold.
-    Snapshot,
-    /// It is a database, and in as plain files.
-    PlainDatabase,
-}
 
 /// Files with several names, over all roles.
 #[derive(Debug, Default)]
@@ -95,6 +41,7 @@ pub(crate) fn walk(
     role: Role,
     links: &mut Links,
     visitor: &mut dyn Visitor,
+    ahead: Option<&ReadAhead>,
     observer: &dyn Observer,
 ) -> Result<()> {
     if scope.only_config && role == Role::State {
@@ -103,11 +50,13 @@ pub(crate) fn walk(
         visitor.skip(Skipped { path, why: SkipReason::Policy, detail })?;
     }
     for root in scope.roots(role) {
-        let mut walk = Walk { scope, root, links, visitor, frames: Vec::new(), missed: Missed::default() };
+        let mut walk =
+            Walk { scope, root, links, visitor, ahead, frames: Vec::new(), missed: Missed::default() };
         walk.start()?;
         while let Some(name) = walk.next_name() {
             observer.check()?;
-            walk.name(&name)?;
+            let early = walk.early(&name);
+            walk.name(&name, early.as_ref())?;
         }
         if let Some(detail) = walk.missed.rest() {
             walk.note(&root.path, NoteReason::Incomplete, detail)?;
@@ -121,6 +70,7 @@ struct Walk<'a> {
     root: &'a PlannedRoot,
     links: &'a mut Links,
     visitor: &'a mut dyn Visitor,
+    ahead: Option<&'a ReadAhead>,
     /// The directories around the current name, outermost first.
     frames: Vec<Frame>,
     missed: Missed,
@@ -130,8 +80,10 @@ struct Frame {
     path: ArchivePath,
     id: Id,
     /// None where it was closed because too many were open.
-    handle: Option<Rc<OwnedFd>>,
+    handle: Option<Arc<OwnedFd>>,
     names: vec::IntoIter<CString>,
+    /// Of the next names.
+    coming: VecDeque<Coming>,
     databases: HashMap<CString, Stored>,
 }
 
@@ -167,7 +119,29 @@ impl Walk<'_> {
         None
     }
 
-    fn name(&mut self, name: &CStr) -> Result<()> {
+    /// The file of this name where it was asked for before; asks for more where that is worth it.
+    fn early(&mut self, name: &CStr) -> Option<Early> {
+        let (ahead, frame) = (self.ahead?, self.frames.last_mut()?);
+        let window = ahead.window();
+        if window > 0
+            && frame.coming.len() < window / 2
+            && let Some(handle) = &frame.handle
+        {
+            let known = frame.coming.len();
+            let names = iter::once(name).chain(frame.names.as_slice().iter().map(CString::as_c_str));
+            for name in names.skip(known).take(window - known) {
+                // What is left out is not read.
+                let wanted = frame.path.join(name.to_bytes()).is_ok_and(|path| {
+                    let policy = &self.scope.policy;
+                    policy.excluded(&path).is_none() && policy.leaves_out(self.root.role, &path).is_none()
+                });
+                frame.coming.push_back(if wanted { ahead.ask(handle, name) } else { Coming::none() });
+            }
+        }
+        frame.coming.pop_front()?.file()
+    }
+
+    fn name(&mut self, name: &CStr, early: Option<&Early>) -> Result<()> {
         let Some(handle) = self.innermost()? else {
             return Ok(());
         };
@@ -184,7 +158,7 @@ impl Walk<'_> {
         if let Some(detail) = self.scope.policy.excluded(&path) {
             return self.skip(&path, SkipReason::Policy, &detail);
         }
-        let meta = match Meta::at(&handle, name) {
+        let meta = match early.map_or_else(|| Meta::at(&handle, name), |early| Ok(early.meta)) {
             Ok(meta) => meta,
             Err(error) => return self.trouble(&path, trouble(error)),
         };
@@ -212,6 +186,7 @@ impl Walk<'_> {
                 meta: &meta,
                 directory: handle.as_fd(),
                 name,
+                early,
                 root: self.root,
                 parent,
             }),
@@ -267,8 +242,9 @@ impl Walk<'_> {
         self.frames.push(Frame {
             path,
             id: meta.id,
-            handle: Some(Rc::new(handle)),
+            handle: Some(Arc::new(handle)),
             names: names.into_iter(),
+            coming: VecDeque::new(),
             databases: HashMap::new(),
         });
         Ok(())
@@ -330,7 +306,7 @@ impl Walk<'_> {
     }
 
     /// The innermost directory, opened again where it was closed; None where it is not there any more.
-    fn innermost(&mut self) -> Result<Option<Rc<OwnedFd>>> {
+    fn innermost(&mut self) -> Result<Option<Arc<OwnedFd>>> {
         let open = |walk: &Self| walk.frames.last().and_then(|frame| frame.handle.clone());
         if let Some(handle) = open(self) {
             return Ok(Some(handle));
@@ -363,7 +339,7 @@ impl Walk<'_> {
                 if Meta::open(&handle)?.id != frame.id {
                     return Ok(false);
                 }
-                frame.handle = Some(Rc::new(handle));
+                frame.handle = Some(Arc::new(handle));
             }
             // All the way would be too many at once; the last ones will be needed next.
             if at > 1 && at + OPEN < innermost {

@@ -12,10 +12,15 @@ use rustix::io::{Errno, Result};
 use crate::format::entry::Xattr;
 use crate::format::limits::LIMITS;
 
+/// Attributes of an entry, and how many more it has.
+pub(crate) type Xattrs = (Vec<Xattr>, usize);
+
+pub(crate) const NONE: Xattrs = (Vec::new(), 0);
+
 /// Returns the attributes of an open file, ascending by name, and how many did not fit.
 ///
 /// File systems without attributes have none.
-pub(crate) fn read(file: impl AsFd) -> (Vec<Xattr>, usize) {
+pub(crate) fn read(file: impl AsFd) -> Xattrs {
     let names = fill(|| flistxattr_query(&file), |room| flistxattr(&file, room));
     let names = names.unwrap_or_default();
     let mut found: Vec<Xattr> = names

@@ -16,7 +16,7 @@ use crate::format::entry::{NoteReason, Role, SkipReason};
 const NAME: &str = "state/state/openclaw.sqlite";
 
 /// A database with `rows` in its log only, left in the state directory as if its writer had died.
-fn left_behind(test: &Test, suffixes: &[&str]) {
+pub(super) fn left_behind(test: &Test, suffixes: &[&str]) {
     let elsewhere = tempfile::tempdir().unwrap();
     let original = elsewhere.path().join("openclaw.sqlite");
     let connection = Connection::open(&original).unwrap();

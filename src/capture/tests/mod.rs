@@ -18,6 +18,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::capture::readahead::Pace;
 use crate::capture::record::Sink;
 use crate::capture::{CaptureOptions, preview, record};
 use crate::error::Result;
@@ -74,7 +75,7 @@ impl Test {
     /// Captures, and checks what holds for every capture.
     fn capture_with(&self, observer: &dyn Observer) -> Result<Captured> {
         let mut captured = Captured::default();
-        record(&self.installation(), &self.options, &mut captured, observer)?;
+        record(&self.installation(), &self.options, &mut captured, observer, Pace::default())?;
         assert_eq!(fs::read_dir(self.scratch.path()).unwrap().count(), 0);
         Ok(captured)
     }
@@ -94,6 +95,7 @@ struct Captured {
     noted: BTreeMap<Vec<u8>, (NoteReason, String)>,
 }
 
+#[derive(Debug, PartialEq)]
 struct Stored {
     kind: Kind,
     mode: u32,

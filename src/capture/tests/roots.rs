@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use super::{Captured, Test};
 use crate::ErrorKind;
+use crate::capture::readahead::Pace;
 use crate::capture::record;
 use crate::format::entry::{Role, SkipReason};
 use crate::observer::Silent;
@@ -130,7 +131,7 @@ fn a_configuration_elsewhere_brings_the_variables_beside_it() {
         .with("OPENCLAW_CONFIG_PATH", test.at("cfg/oc.json"));
     let installation = Installation::locate(&Search::default(), &environment).unwrap();
     let mut captured = Captured::default();
-    record(&installation, &test.options, &mut captured, &Silent).unwrap();
+    record(&installation, &test.options, &mut captured, &Silent, Pace::default()).unwrap();
     assert_eq!(captured.roots(Role::State), ["config", "state"]);
     assert_eq!(captured.content("config/oc.json"), b"{}");
     assert_eq!(captured.content("config/.env"), b"KEY=1");
@@ -146,7 +147,7 @@ fn credentials_elsewhere_have_their_own_root() {
     let capture = || {
         let installation = Installation::locate(&Search::default(), &environment).unwrap();
         let mut captured = Captured::default();
-        record(&installation, &test.options, &mut captured, &Silent).unwrap();
+        record(&installation, &test.options, &mut captured, &Silent, Pace::default()).unwrap();
         captured
     };
     let missing = capture();
@@ -210,7 +211,8 @@ fn the_configuration_alone_is_its_files_wherever_they_lie() {
     assert_eq!(captured.skipped("state"), Some(SkipReason::Policy));
     assert_eq!(test.preview()[0].entries, 9);
     fs::remove_file(test.state("openclaw.json")).unwrap();
-    let missing = record(&test.installation(), &test.options, &mut Captured::default(), &Silent);
+    let missing =
+        record(&test.installation(), &test.options, &mut Captured::default(), &Silent, Pace::default());
     assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
