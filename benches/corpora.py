@@ -157,14 +157,14 @@ MAKERS = {
 }
 
 
-def corpus(name, directory):
+def corpus(name, directory, maker=None):
     """The tree of this name in the directory, made when it is not there yet."""
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     tree, unfinished = Path(directory) / f"{name}-{recipe}", Path(directory) / f"{name}.unfinished"
     if not tree.exists():
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        writer = MAKERS[name](unfinished)
+        writer = (maker or MAKERS[name])(unfinished)
         writer.put(PICK, f'{{"picked": "{writer.id(64)}", "text": "{writer.text(300)}"}}\n')
         for place, directories, files in os.walk(unfinished, topdown=False):
             for entry in sorted(directories + files) + ["."]:

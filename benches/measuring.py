@@ -1,5 +1,6 @@
 """Runs commands and says what they took."""
 
+import json
 import os
 import shutil
 import statistics
@@ -33,12 +34,14 @@ class Cost:
     size: int = 0
 
 
-def run(step, scratch):
+def run(step, scratch, settle=True):
     """Runs a step and measures it; its output is then in the file `output` of the directory scratch.
 
-    The processor's seconds are those of every process of it. What waits to be written to disk is written before.
+    The processor's seconds are those of every process of it. What waits to be written to disk is written before, unless
+    nobody looks at the figures.
     """
-    os.sync()
+    if settle:
+        os.sync()
     running, source = [], subprocess.DEVNULL
     with open(scratch / "output", "wb") as output, open(scratch / "messages", "w+") as messages:
         start = time.monotonic()
@@ -89,6 +92,17 @@ def machine():
     model = next((line.split(":")[1].strip() for line in lines("/proc/cpuinfo") if line.startswith("model name")), "unknown")
     memory = next((int(line.split()[1]) >> 20 for line in lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     return f"{CORES} cores of {model}, {memory} GiB of memory, {os.uname().sysname} {os.uname().release}"
+
+
+def built(given, directory, *arguments):
+    """A program: the one that is given, or the one that cargo builds."""
+    if given:
+        return Path(given).resolve()
+    say(f"building {arguments[-1]}")
+    command = ["cargo", "build", "--release", "--locked", "--message-format=json", *arguments]
+    messages = subprocess.run(command, cwd=directory, check=True, stdout=subprocess.PIPE).stdout
+    made = (json.loads(line).get("executable") for line in messages.splitlines())
+    return [program for program in made if program][-1]
 
 
 def lines(path):

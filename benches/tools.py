@@ -14,6 +14,7 @@ IDENTITY = "AGE-SECRET-KEY-1PZRCTMDYRLQ8W3TA8XQLHWVSJWPYNAXQCUZCZMM9PJUGDMR8KKTQ
 RECIPIENT = "age1jk53es8s6j8n0xulyu6wufjnmt0kjg8579zxq0ancud3uej4cvxqk8u5vg"
 PASSPHRASE = "nobody pays for this in the race"
 
+
 def ocbak(program, parity):
     def steps(tree, work):
         archive, key = work / "a.ocbak", ["-i", work / "key"]
@@ -104,3 +105,12 @@ def tools_of(wanted, program):
         if missing or wanted and name not in wanted:
             del tools[name]
     return tools
+
+
+def fresh(work):
+    """An empty directory to work in, with the secrets."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    for name, secret in ("key", IDENTITY), ("passphrase", PASSPHRASE):
+        (work / name).touch(mode=0o600)
+        (work / name).write_text(f"{secret}\n")
