@@ -47,6 +47,13 @@ pub mod promise {
     pub use crate::format::promise::{header_region, index, manifest, tar_entry};
 }
 
+/// For `benches/` alone.
+#[cfg(feature = "stages")]
+#[doc(hidden)]
+pub mod stages {
+    pub use crate::payload::stages::{Age, Frames, decode_index, encode_index, hash, tar_head};
+}
+
 pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, Lossy, NewArchive, Parity, PayloadSummary,
     Prospect, ReadAt, Repaired, Sealed, SlotChange, Summary, Verifier, VerifyReport, remove_unfinished,

@@ -6,6 +6,8 @@ mod frames;
 mod noise;
 pub(crate) mod random;
 pub(crate) mod rebuild;
+#[cfg(feature = "stages")]
+pub(crate) mod stages;
 mod store;
 pub(crate) mod stream;
 mod walk;
