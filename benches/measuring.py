@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-GNU_TIME = shutil.which("time")
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -67,7 +66,9 @@ def run(step, scratch, settle=True):
             commands = " | ".join(" ".join(map(str, command)) for command in step.stages)
             sys.exit(f"{commands}\nfailed with {codes}:\n{messages.read()}")
     if GNU_TIME:
-        memory = sum(int((scratch / f"memory-{number}").read_text()) * 1024 for number in range(len(running)))
+        # The last line: before it may stand by which signal a program ended.
+        peaks = [lines(scratch / f"memory-{number}")[-1] for number in range(len(running))]
+        memory = sum(map(int, peaks)) * 1024
     return Cost(wall, cpu, memory)
 
 
@@ -109,6 +110,17 @@ def lines(path):
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
+def gnu_time():
+    """The program, which macOS has under another name and beside one that knows less; None where it is not there."""
+    for program in filter(None, map(shutil.which, ("gtime", "time"))):
+        if b"GNU" in subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout:
+            return program
+    return None
+
+
 def say(text):
     """A word on what is done, beside the results."""
     print(text, file=sys.stderr, flush=True)
+
+
+GNU_TIME = gnu_time()
