@@ -62,6 +62,8 @@ pub enum Error {
         /// An identity was among the keys tried.
         identity_tried: bool,
     },
+    /// The passphrase that protects a private key is another one.
+    WrongPassphrase,
     /// Something is larger than the limits allow.
     LimitExceeded {
         /// What is too large.
@@ -171,7 +173,7 @@ impl Error {
             Self::Malformed { .. } => ErrorKind::Malformed,
             Self::Truncated { .. } | Self::MissingParts { .. } => ErrorKind::Truncated,
             Self::Tampered { .. } => ErrorKind::Tampered,
-            Self::NoKeyFits { .. } => ErrorKind::WrongKey,
+            Self::NoKeyFits { .. } | Self::WrongPassphrase => ErrorKind::WrongKey,
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
@@ -273,6 +275,7 @@ impl fmt::Display for Error {
                     (false, false) => "no key was given",
                 })
             }
+            Self::WrongPassphrase => f.write_str("does not open with this passphrase"),
             Self::LimitExceeded { what, limit, found } => {
                 write!(f, "{what} is {found}, more than the limit of {limit}")
             }

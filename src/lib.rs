@@ -60,7 +60,7 @@ pub use archive::{
 };
 pub use capture::{CaptureOptions, Estimate, Forecast, Preview, capture, estimate, preview};
 pub use check::{Cause, Finding, check};
-pub use crypto::{Identity, Keys, Passphrase, Recipient};
+pub use crypto::{Identity, IdentityFile, Keys, Passphrase, ProtectedIdentities, Recipient};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{
     Entry, Item, ItemKind, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source, Xattr,

@@ -1,6 +1,7 @@
 //! How a command ends badly: exit codes here and hint lines in [`hint`], and nowhere else.
 
 mod hint;
+mod keys;
 pub(crate) mod usage;
 
 use std::error::Error as _;
@@ -65,6 +66,8 @@ pub(crate) enum Failure {
     Conflict { first: &'static str, second: &'static str },
     /// A passphrase is needed, none is given, and nobody is there to ask.
     NobodyToAsk(Wanted),
+    /// A passphrase protects a private key, and nobody is there to ask for it.
+    ProtectedKey { path: PathBuf },
     /// A question is to be asked, and nobody is there to ask.
     NotConfirmed,
     /// A policy that would keep nothing.
@@ -176,6 +179,7 @@ impl Failure {
             Self::Argument(_)
             | Self::Conflict { .. }
             | Self::NobodyToAsk(_)
+            | Self::ProtectedKey { .. }
             | Self::NotConfirmed
             | Self::KeepsNothing
             | Self::ArchiveToTerminal
@@ -219,6 +223,11 @@ impl fmt::Display for Failure {
             Self::NobodyToAsk(_) => {
                 f.write_str("no passphrase is given and there is no terminal to ask for one")
             }
+            Self::ProtectedKey { path } => write!(
+                f,
+                "a passphrase protects the key `{}`, and there is no terminal to ask for it",
+                path.display()
+            ),
             Self::NotConfirmed => f.write_str("this needs a yes, and there is no terminal to ask for it"),
             Self::KeepsNothing => f.write_str("a policy that keeps nothing removes nothing"),
             Self::Changed { path } => {

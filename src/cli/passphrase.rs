@@ -126,10 +126,20 @@ impl Secret {
 
 /// Asks for the passphrase of an archive that exists.
 pub(crate) fn ask(file: &Path, ui: &Ui) -> Result<Passphrase, Failure> {
-    let terminal = Terminal::open(ui).ok_or(Failure::NobodyToAsk(Wanted::Open))?;
     let name = sanitize(file.as_os_str().as_encoded_bytes());
-    let secret =
-        Secret { text: terminal.secret(&format!("Passphrase of `{name}`: "))?, place: PROMPT.to_owned() };
+    ask_for(&format!("Passphrase of `{name}`: "), Failure::NobodyToAsk(Wanted::Open), ui)
+}
+
+/// Asks for the passphrase that protects the private key in a file.
+pub(crate) fn ask_of_key(file: &Path, ui: &Ui) -> Result<Passphrase, Failure> {
+    let name = sanitize(file.as_os_str().as_encoded_bytes());
+    let nobody = Failure::ProtectedKey { path: file.to_owned() };
+    ask_for(&format!("Passphrase of the key `{name}`: "), nobody, ui)
+}
+
+fn ask_for(question: &str, nobody: Failure, ui: &Ui) -> Result<Passphrase, Failure> {
+    let terminal = Terminal::open(ui).ok_or(nobody)?;
+    let secret = Secret { text: terminal.secret(question)?, place: PROMPT.to_owned() };
     secret.not_empty().map(Secret::passphrase)
 }
 

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use zeroize::Zeroizing;
 
-use ocbak::{Archive, ArchiveBuilder, Identity, Keys, Recipient, Sealed, SlotKind};
+use ocbak::{Archive, ArchiveBuilder, IdentityFile, Keys, Recipient, Sealed, SlotKind};
 
 use super::failure::{Failure, Wanted};
-use super::passphrase::{PassphraseArgs, ask, ask_new, open, warn_if_shared};
+use super::passphrase::{PassphraseArgs, ask, ask_new, ask_of_key, open, warn_if_shared};
 use super::ui::Ui;
 
 /// What opens an archive.
@@ -22,7 +22,8 @@ use super::ui::Ui;
 pub(crate) struct UnlockArgs {
     #[command(flatten)]
     passphrase: PassphraseArgs,
-    /// Try the age private keys in this file (`AGE-SECRET-KEY-1…`, one a line); may be repeated.
+    /// Try the private keys in this file: of age (`AGE-SECRET-KEY-1…`, one a line), or one of SSH. Where
+    /// a passphrase protects it, that is asked for on the terminal. May be repeated.
     #[arg(short, long = "identity", value_name = "FILE")]
     identities: Vec<PathBuf>,
     /// Accept passphrase slots of a scrypt work factor up to 2^N; each step doubles time and
@@ -47,13 +48,36 @@ pub(crate) struct SealArgs {
     /// with either.
     #[arg(short = 'p', long = "passphrase", conflicts_with_all = ["passphrase_file", "passphrase_fd", "passphrase_command"])]
     ask: bool,
-    /// Encrypt to this age public key; may be repeated. Without any passphrase given, only the
-    /// private keys that belong to these open the archive.
-    #[arg(short, long = "recipient", value_name = "age1…")]
+    #[command(flatten)]
+    recipients: RecipientArgs,
+}
+
+/// The public keys that an archive is encrypted to.
+#[derive(Debug, Group)]
+pub(crate) struct RecipientArgs {
+    /// Encrypt to this public key, of age (`age1…`) or of SSH (`'ssh-ed25519 …'`, `'ssh-rsa …'`); may
+    /// be repeated. Without any passphrase given, only the private keys that belong to these open
+    /// the archive.
+    #[arg(short, long = "recipient", value_name = "KEY")]
     recipients: Vec<String>,
-    /// Encrypt to the age public keys in this file, one a line; may be repeated.
+    /// Encrypt to the public keys in this file, one a line; may be repeated.
     #[arg(short = 'R', long = "recipients-file", value_name = "FILE")]
     recipients_files: Vec<PathBuf>,
+}
+
+impl RecipientArgs {
+    fn read(&self) -> Result<Vec<Recipient>, Failure> {
+        let mut recipients = Vec::new();
+        for text in &self.recipients {
+            recipients.push(Recipient::parse(text).map_err(Failure::Argument)?);
+        }
+        for path in &self.recipients_files {
+            let text = read_small(path, None)?;
+            let found = Recipient::parse_file(&String::from_utf8_lossy(&text));
+            recipients.extend(found.map_err(|error| Failure::Argument(error.within(path)))?);
+        }
+        Ok(recipients)
+    }
 }
 
 /// Opens an archive with the keys that the user gives.
@@ -64,19 +88,26 @@ pub(crate) fn unlock(args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive,
 /// Opens an archive that was found already.
 pub(crate) fn unseal(sealed: Sealed, args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive, Failure> {
     let mut keys = Keys::new().max_work_factor(args.max_work_factor);
-    let mut identities = Vec::new();
+    let mut protected = Vec::new();
     for path in &args.identities {
-        let text = read_text(path, Some(ui))?;
-        identities.extend(Identity::parse_file(&text).map_err(|error| error.within(path))?);
+        let file = IdentityFile::parse(&read_small(path, Some(ui))?);
+        match file.map_err(|error| Failure::Argument(error.within(path)))? {
+            IdentityFile::Plain(identities) => keys = keys.identities(identities),
+            IdentityFile::Protected(file) => protected.push((path, file)),
+        }
     }
-    let given = args.passphrase.read(ui)?;
-    // An archive without a passphrase slot fails with what it needs, before anybody types.
-    let asks = given.is_none() && identities.is_empty() && sealed.has_slot(SlotKind::Passphrase);
-    keys = keys.identities(identities);
-    if let Some(secret) = given {
+    // An archive without the slot for it fails with what it needs, before anybody types.
+    if let Some(secret) = args.passphrase.read(ui)? {
         keys = keys.passphrase(secret.passphrase());
-    } else if asks {
+    } else if args.identities.is_empty() && sealed.has_slot(SlotKind::Passphrase) {
         keys = keys.passphrase(ask(file, ui)?);
+    }
+    for (path, file) in protected {
+        if sealed.has_slot(SlotKind::Recipients) {
+            let passphrase = ask_of_key(path, ui)?;
+            let identities = file.open(&passphrase, args.max_work_factor);
+            keys = keys.identities(identities.map_err(|error| error.within(path))?);
+        }
     }
     let archive = sealed.unlock(&keys).map_err(|error| error.within(file))?;
     for damage in archive.damage() {
@@ -111,14 +142,7 @@ pub(crate) fn slot(kind: SlotKind) -> &'static str {
 
 /// Tells the builder what the archive is encrypted to, by what the user gives.
 pub(crate) fn seal(args: &SealArgs, builder: ArchiveBuilder, ui: &Ui) -> Result<ArchiveBuilder, Failure> {
-    let mut recipients = Vec::new();
-    for text in &args.recipients {
-        recipients.push(Recipient::parse(text).map_err(Failure::Argument)?);
-    }
-    for path in &args.recipients_files {
-        let text = read_text(path, None)?;
-        recipients.extend(Recipient::parse_file(&text).map_err(|error| error.within(path))?);
-    }
+    let recipients = args.recipients.read()?;
     let given = match args.passphrase.read(ui)? {
         Some(secret) => Some(secret.long_enough()?.passphrase()),
         None if args.ask || recipients.is_empty() => {
@@ -133,20 +157,20 @@ pub(crate) fn seal(args: &SealArgs, builder: ArchiveBuilder, ui: &Ui) -> Result<
     })
 }
 
-/// Reads a whole small text file; `shared` says to whom a warning goes where others may read it.
-fn read_text(path: &Path, secret: Option<&Ui>) -> Result<Zeroizing<String>, Failure> {
+/// Reads a whole small file; `secret` says to whom a warning goes where others may read it.
+fn read_small(path: &Path, secret: Option<&Ui>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |source| Failure::File { action: "read", path: path.to_owned(), source };
     let file = open(path)?;
     if let Some(ui) = secret {
         warn_if_shared(&file, path, ui);
     }
     // Of the full size from the start: growing would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(LARGEST_FILE));
-    file.take(LARGEST_FILE as u64).read_to_string(&mut text).map_err(failed)?;
-    if text.len() == LARGEST_FILE {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST_FILE));
+    file.take(LARGEST_FILE as u64).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() == LARGEST_FILE {
         return Err(failed(io::ErrorKind::FileTooLarge.into()));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// Files of keys are small.

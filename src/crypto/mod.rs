@@ -4,7 +4,11 @@ pub(crate) mod chunks;
 pub(crate) mod identity;
 mod keys;
 mod preflight;
+mod private;
+mod recipient;
 pub(crate) mod slot;
 pub(crate) mod stream;
 
-pub use keys::{Identity, Keys, Passphrase, Recipient};
+pub use keys::{Keys, Passphrase};
+pub use private::{Identity, IdentityFile, ProtectedIdentities};
+pub use recipient::Recipient;

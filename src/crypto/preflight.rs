@@ -52,7 +52,7 @@ pub(crate) fn check(file: &mut impl Read, stanzas: Stanzas) -> Result<usize> {
                     .ok_or_else(|| bad("has a work factor that is not a number"))?;
                 if factor > max_work_factor.into() {
                     return Err(Error::LimitExceeded {
-                        what: "scrypt work factor of the passphrase slot".to_owned(),
+                        what: "scrypt work factor".to_owned(),
                         limit: max_work_factor.into(),
                         found: factor,
                     });

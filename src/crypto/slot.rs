@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use zeroize::Zeroizing;
 
 use crate::crypto::identity::ArchiveIdentity;
-use crate::crypto::keys::{Keys, Passphrase, Recipient};
+use crate::crypto::keys::{Keys, Passphrase};
 use crate::crypto::preflight::{self, Stanzas};
+use crate::crypto::private::Identity;
+use crate::crypto::recipient::Recipient;
 use crate::error::{Error, Result};
 use crate::format::limits::LIMITS;
 use crate::format::region::SlotKind;
@@ -41,7 +43,14 @@ pub(crate) fn seal_recipients(identity: &ArchiveIdentity, recipients: &[Recipien
             found: recipients.len() as u64,
         });
     }
-    seal(identity, recipients.iter().map(Recipient::as_age))
+    let slot = seal(identity, recipients.iter().map(Recipient::as_age))?;
+    // §5.2: keys of RSA take ten times the room of others.
+    preflight::check(&mut &slot[..], Stanzas::PublicKeys).map_err(|_| Error::LimitExceeded {
+        what: "size of the recipients slot in bytes".to_owned(),
+        limit: LIMITS.age_header as u64,
+        found: slot.len() as u64,
+    })?;
+    Ok(slot)
 }
 
 /// Tries the keys on a slot; `None` where none fits.
@@ -62,7 +71,7 @@ pub(crate) fn open(kind: SlotKind, slot: &[u8], keys: &Keys) -> Result<Option<Ar
         }
         (SlotKind::Recipients, _) => {
             preflight::check(&mut &slot[..], Stanzas::PublicKeys)?;
-            unseal(slot, keys.identities.iter().map(super::keys::Identity::as_age))
+            unseal(slot, keys.identities.iter().map(Identity::as_age))
         }
     }
 }
@@ -105,7 +114,9 @@ mod tests {
     use age::secrecy::ExposeSecret;
 
     use super::{ArchiveIdentity, open, seal_passphrase, seal_recipients};
-    use crate::crypto::keys::{Identity, Keys, Passphrase, Recipient};
+    use crate::crypto::keys::{Keys, Passphrase};
+    use crate::crypto::private::Identity;
+    use crate::crypto::recipient::Recipient;
     use crate::error::ErrorKind;
     use crate::format::region::SlotKind;
 

@@ -4,6 +4,7 @@ mod check;
 mod create;
 mod help;
 mod history;
+mod identities;
 mod keygen;
 mod locate;
 mod passphrase_command;

@@ -127,6 +127,29 @@ fn a_passphrase_beside_a_public_key_makes_two_slots() {
 }
 
 #[test]
+fn the_passphrase_of_a_private_key_is_asked_for() {
+    let test = Test::installed()
+        .write("key", include_str!("../../fixtures/keys/age-protected.age"))
+        .write("id", include_str!("../../fixtures/keys/ssh-ed25519-protected"))
+        .write("keys.pub", include_str!("../../fixtures/keys/protected.pub"))
+        .args(["create", "-q", "--state-dir", "state", "-R", "keys.pub", "-o", "box.ocbak"])
+        .success();
+    for (key, typed, code, said) in [
+        ("key", "FAKE passphrase", 0, "sound: "),
+        ("id", "FAKE", 0, "sound: "),
+        ("key", "FAKE", 5, "error: `key`: does not open with this passphrase\r\nhint: what is asked for is"),
+        ("id", "FAKE passphrase", 5, "error: `id`: does not open with this passphrase\r\n"),
+    ] {
+        let mut session = Session::start(&test, &format!("$ocbak verify box.ocbak -i {key}"));
+        session.wait_for(&format!("Passphrase of the key `{key}`: ")).type_in(&format!("{typed}\n"));
+        let (ended, rest) = session.end();
+        assert_eq!(ended, Some(code), "{rest}");
+        assert!(rest.contains(said), "{rest}");
+        assert!(!rest.contains(typed), "{rest}");
+    }
+}
+
+#[test]
 fn a_short_one_is_refused_at_once() {
     let test = Test::installed();
     let mut session = Session::start(&test, CREATE);

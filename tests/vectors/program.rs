@@ -62,7 +62,7 @@ fn run_all(vector: &Vector) {
 
 fn with_key(vector: &Vector, scene: &Scene, run: Run) -> Run {
     match vector.forge.key {
-        Key::Identity(identity) => {
+        Key::Identity(identity) | Key::Ssh(identity) => {
             fs::write(scene.path("vector-key.txt"), identity).unwrap();
             run.arg("-i").arg(scene.path("vector-key.txt"))
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ocbak::{
-    Adaptation, Archive, Error, ErrorKind, Identity, Index, Keys, Node, Passphrase, Plan, Result, Sealed,
-    Selection, Silent, Target, extract, restore,
+    Adaptation, Archive, Error, ErrorKind, Identity, IdentityFile, Index, Keys, Node, Passphrase, Plan,
+    Result, Sealed, Selection, Silent, Target, extract, restore,
 };
 
 use crate::forge::Key;
@@ -137,6 +137,10 @@ pub fn everything_in(directory: &Path) -> Vec<std::path::PathBuf> {
 fn keys(key: Key) -> Keys {
     match key {
         Key::Identity(identity) => Keys::new().identities(Identity::parse_file(identity).unwrap()),
+        Key::Ssh(file) => match IdentityFile::parse(file.as_bytes()).unwrap() {
+            IdentityFile::Plain(identities) => Keys::new().identities(identities),
+            IdentityFile::Protected(_) => panic!("the key is protected"),
+        },
         Key::Passphrase(passphrase) => Keys::new().passphrase(Passphrase::new(passphrase.to_owned())),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ocbak::{Error, ErrorKind, Lookalike, sanitize};
 
-use super::{Failure, Wanted};
+use super::{Failure, keys};
 use crate::cli::unlock::MAX_WORK_FACTOR;
 
 /// Finds the advice for a failure, where there is any.
@@ -31,30 +31,17 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
             return library_hint(error, None);
         }
         Failure::Output(source) | Failure::File { source, .. } => return system_hint(source),
-        Failure::NobodyToAsk(Wanted::Create) => {
-            "give one with `--passphrase-file FILE`, `--passphrase-fd N`, `--passphrase-command COMMAND` or the variable \
-             `OCBAK_PASSPHRASE`, or encrypt to a public key with `--recipient age1…`"
-        }
-        Failure::NobodyToAsk(Wanted::Open) => {
-            "give one with `--passphrase-file FILE`, `--passphrase-fd N`, `--passphrase-command COMMAND` or the variable \
-             `OCBAK_PASSPHRASE`, or a private key with `--identity FILE`"
-        }
-        Failure::NobodyToAsk(Wanted::New) => {
-            "give the new one with `--new-passphrase-file FILE`, `--new-passphrase-fd N`, `--new-passphrase-command \
-             COMMAND` or the variable \
-             `OCBAK_NEW_PASSPHRASE`"
-        }
+        Failure::NobodyToAsk(_)
+        | Failure::ProtectedKey { .. }
+        | Failure::EmptyPassphrase { .. }
+        | Failure::BadPassphrase { .. }
+        | Failure::PassphraseCommand { .. }
+        | Failure::UntypablePassphrase { .. }
+        | Failure::ShortPassphrase { .. }
+        | Failure::Mismatch => return keys::hint(failure).map(ToOwned::to_owned),
         Failure::NotConfirmed => "look at the plan with `--dry-run`, then give `--yes`",
         Failure::KeepsNothing => "give at least one `--keep` option a number above 0",
         Failure::Changed { .. } => "nothing more was removed; look at the directory, then run it again",
-        Failure::EmptyPassphrase { .. } => "a passphrase is the first line, without its newline",
-        Failure::PassphraseCommand { .. } => {
-            "it is to print the passphrase on standard output and to end with 0; what else it says stands above"
-        }
-        Failure::UntypablePassphrase { .. } => {
-            "other programs could not open the archive: take one that can be typed"
-        }
-        Failure::ShortPassphrase { .. } => "an empty answer at the prompt makes a strong one of ten words",
         Failure::ArchiveToTerminal => "redirect it (`> FILE`), or name a file with `--output FILE`",
         Failure::NoRoom { .. } => {
             "name another place with `--output`, or leave out what is large: `--dry-run` shows it; `--split` gives \
@@ -105,9 +92,7 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
             return Some(format!("`ocbak list {}` shows all names", shown(file)));
         }
         Failure::NotAFile { .. } | Failure::OneFileOnly => "several go into a directory: `-C DIR`",
-        Failure::Conflict { .. } | Failure::Declined | Failure::BadPassphrase { .. } | Failure::Mismatch => {
-            return None;
-        }
+        Failure::Conflict { .. } | Failure::Declined => return None,
     };
     Some(hint.to_owned())
 }
@@ -124,7 +109,8 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
             "the archive opens with the old passphrase or with the new one; change it again when the drive is well"
         }
         Error::Io { source, .. } => return system_hint(source),
-        Error::NoKeyFits { .. } => key_hint(error)?,
+        Error::NoKeyFits { .. } => keys::of_slots(error)?,
+        Error::WrongPassphrase => "what is asked for is the passphrase of the key, not that of an archive",
         Error::NotAnArchive(lookalike) => match lookalike {
             Lookalike::Empty => "copying it may have failed; take another copy",
             Lookalike::OpenclawArk => "open it with that plugin; ocbak cannot read it",
@@ -227,30 +213,6 @@ fn is_beyond_salvage(what: &str) -> bool {
     ["header region", "manifest", "slot", "of the archive"].iter().any(|words| what.contains(words))
 }
 
-fn key_hint(error: &Error) -> Option<&'static str> {
-    let Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried } = *error
-    else {
-        return None;
-    };
-    if recipients_slot && !identity_tried {
-        Some(if passphrase_slot {
-            "it also has a recipients slot; try `--identity FILE`"
-        } else {
-            "it has no passphrase slot; give the private key with `--identity FILE`"
-        })
-    } else if passphrase_slot && !passphrase_tried {
-        Some(if recipients_slot {
-            "it also has a passphrase slot; try it without `--identity`, or add \
-             `--passphrase-file FILE`"
-        } else {
-            "it has no recipients slot; try it without `--identity`, or give \
-             `--passphrase-file FILE`"
-        })
-    } else {
-        None
-    }
-}
-
 /// Nobody can open what no slot is left of.
 const NOTHING_LEFT: &str = "another copy of the archive may be whole; nothing can be had of this one";
 
@@ -289,25 +251,6 @@ mod tests {
 
     fn of(error: Error) -> String {
         hint(&Failure::from(error.within("box.ocbak".as_ref()))).unwrap_or_default()
-    }
-
-    fn no_key(slots: (bool, bool), tried: (bool, bool)) -> String {
-        of(Error::NoKeyFits {
-            passphrase_slot: slots.0,
-            recipients_slot: slots.1,
-            passphrase_tried: tried.0,
-            identity_tried: tried.1,
-        })
-    }
-
-    #[test]
-    fn a_key_that_does_not_fit_names_the_other_slot() {
-        assert_eq!(no_key((true, false), (true, false)), "");
-        assert!(no_key((true, true), (true, false)).starts_with("it also has a recipients slot"));
-        assert!(no_key((false, true), (true, false)).starts_with("it has no passphrase slot"));
-        assert!(no_key((true, true), (false, true)).starts_with("it also has a passphrase slot"));
-        assert!(no_key((true, false), (false, true)).starts_with("it has no recipients slot"));
-        assert_eq!(no_key((true, true), (true, true)), "");
     }
 
     #[test]
@@ -350,7 +293,7 @@ mod tests {
     #[test]
     fn a_limit_names_the_option_that_raises_it() {
         let hint = |found| {
-            let what = "scrypt work factor of the passphrase slot".to_owned();
+            let what = "scrypt work factor".to_owned();
             of(Error::LimitExceeded { what, limit: 20, found })
         };
         assert!(hint(22).contains("`--max-work-factor 22`"));

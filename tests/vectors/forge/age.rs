@@ -6,7 +6,7 @@ use chacha20poly1305::aead::Aead;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256, Sha512};
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 
 use super::no_change;
@@ -56,6 +56,23 @@ impl Age {
         let key = expand(&[share, recipient].concat(), &shared, b"age-encryption.org/v1/X25519");
         let share = STANDARD_NO_PAD.encode(share);
         self.stanzas.push(format!("-> X25519 {share}\n{}\n", self.wrap(&key)));
+        self
+    }
+
+    /// Adds a stanza for the owner of an Ed25519 key of SSH, of which both halves are given.
+    pub fn for_ssh(mut self, (public, seed): ([u8; 32], [u8; 32])) -> Self {
+        let label = b"age-encryption.org/v1/ssh-ed25519";
+        let wire = [&11_u32.to_be_bytes(), &b"ssh-ed25519"[..], &32_u32.to_be_bytes(), &public].concat();
+        let mut secret = [0; 32];
+        secret.copy_from_slice(&Sha512::digest(seed)[..32]);
+        let ephemeral = [self.label ^ 0x40; 32];
+        let recipient = x25519(secret, X25519_BASEPOINT_BYTES);
+        let share = x25519(ephemeral, X25519_BASEPOINT_BYTES);
+        let shared = x25519(expand(&wire, b"", label), x25519(ephemeral, recipient));
+        let key = expand(&[share, recipient].concat(), &shared, label);
+        let (tag, share) =
+            (STANDARD_NO_PAD.encode(&Sha256::digest(&wire)[..4]), STANDARD_NO_PAD.encode(share));
+        self.stanzas.push(format!("-> ssh-ed25519 {tag} {share}\n{}\n", self.wrap(&key)));
         self
     }
 

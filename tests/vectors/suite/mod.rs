@@ -117,6 +117,11 @@ impl Vector {
         let mut text = format!("comment: {}\nrule: {}\n", self.comment, self.rule);
         text += &match self.forge.key {
             Key::Identity(identity) => format!("identity: {identity}\n"),
+            // On one line, without the lines around it.
+            Key::Ssh(file) => {
+                let body: String = file.lines().filter(|line| !line.starts_with('-')).collect();
+                format!("ssh-identity: {body}\n")
+            }
             Key::Passphrase(passphrase) => format!("passphrase: {passphrase}\n"),
         };
         for (step, result) in STEPS.iter().zip(&self.outcome.steps) {

@@ -3,7 +3,7 @@
 use super::{Suite, at_unlock, sound};
 use crate::forge::age::Age;
 use crate::forge::{
-    Forge, IDENTITY_LINE, Key, Member, USER, identity_line, passphrase_slot, recipients_slot,
+    Forge, IDENTITY_LINE, Key, Member, SSH, USER, identity_line, passphrase_slot, recipients_slot,
 };
 
 pub fn add(suite: &mut Suite) {
@@ -21,6 +21,27 @@ pub fn add(suite: &mut Suite) {
     suite.add("slot-32-stanzas", "§5.2", "As many stanzas as may be.", sound(), |forge| {
         forge.slots = vec![recipients_slot(&to_user().grease("x-grease", 31), identity_line())];
     });
+    suite.add("slot-ssh-ed25519", "§5.2", "Encrypted to a key of SSH.", sound(), |forge| {
+        forge.slots = vec![recipients_slot(&Age::new(1).for_ssh(SSH), identity_line())];
+        forge.key = Key::Ssh(SSH_FILE);
+    });
+    suite.add(
+        "slot-ssh-among-others",
+        "§5.2",
+        "Keys of SSH beside the one that opens it.",
+        sound(),
+        |forge| {
+            let age = Age::new(1).for_ssh(SSH).grease("ssh-rsa", 1).for_secret(USER);
+            forge.slots = vec![recipients_slot(&age, identity_line())];
+        },
+    );
+    suite.add(
+        "slot-ssh-other-key",
+        "§5.2",
+        "The key of SSH fits no stanza.",
+        at_unlock("wrong-key"),
+        |forge| forge.key = Key::Ssh(SSH_FILE),
+    );
     suite.add(
         "slot-good-beside-bad",
         "§4.3",
@@ -134,6 +155,7 @@ pub fn other_slot() -> Member {
     recipients_slot(&to_user(), format!("{OTHER_LINE}\n"))
 }
 
+const SSH_FILE: &str = include_str!("../../../fixtures/keys/ssh-ed25519");
 const PASSPHRASE: &str = "FAKE passphrase";
 
 fn to_user() -> Age {
