@@ -6,7 +6,8 @@
 //! * [`Sealed`] is an archive without its key: facts, digests, nothing authenticated.
 //! * [`Archive`] exists only after its manifest was proven with the key: [`Archive::index`] lists a payload,
 //!   [`Archive::read`] gets one file by seeking, [`Archive::stream`] all of them in order, [`Archive::verify`] checks everything.
-//! * [`Archive::change_passphrase`] gives it another passphrase in place.
+//! * [`Archive::change_passphrase`] gives it another passphrase in place; [`Archive::copy_into`] writes its content into
+//!   a new one.
 //! * [`Shelf`] is the archives of a directory; a [`Retention`] says which of them to keep.
 //! * [`Plan`] and [`restore()`] put things back; [`salvage()`] takes out what is intact in a damaged archive.
 //!

@@ -10,6 +10,7 @@ mod open;
 mod parity;
 mod parts;
 mod passwd;
+mod rekey;
 mod repair;
 mod salvage;
 mod sealed;

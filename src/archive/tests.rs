@@ -4,6 +4,7 @@
 mod huge;
 mod parts;
 mod passwd;
+mod rekey;
 mod repair;
 
 use std::io::{self, Cursor, Read};

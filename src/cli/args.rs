@@ -9,7 +9,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use ocbak::{Role, Search};
 
 use super::{
-    check, create, extract, info, keygen, list, locate, passwd, prune, repair, restore, undo, verify,
+    check, create, extract, info, keygen, list, locate, passwd, prune, rekey, repair, restore, undo, verify,
 };
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Extract(extract::Args),
     Keygen(keygen::Args),
     Passwd(passwd::Args),
+    Rekey(rekey::Args),
     Prune(prune::Args),
     Where(locate::Args),
     Check(check::Args),

@@ -223,7 +223,8 @@ fn builder(order: &Order<'_>) -> Result<ArchiveBuilder, Failure> {
     seal(&order.args.seal, builder.created(order.created.as_second()), order.ui)
 }
 
-fn part_size(text: &str) -> Result<u64, String> {
+/// Parses the size of parts.
+pub(super) fn part_size(text: &str) -> Result<u64, String> {
     let size = amount::parse(text)?;
     if size < NewArchive::SMALLEST_PART { Err("parts have at least 1M".to_owned()) } else { Ok(size) }
 }

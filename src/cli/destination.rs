@@ -58,7 +58,8 @@ pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn part_size(split: Option<u64>, directory: &Path, ui: &Ui) -> Option<u64> {
+/// The size of the parts that an archive in a directory may need.
+pub(crate) fn part_size(split: Option<u64>, directory: &Path, ui: &Ui) -> Option<u64> {
     let largest = room::largest_file(directory);
     match (split, largest) {
         (Some(wanted), Some(largest)) => {

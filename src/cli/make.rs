@@ -260,7 +260,7 @@ impl Made {
 }
 
 /// Checks a finished archive as the drive gives it back.
-fn read_back(
+pub(crate) fn read_back(
     file: &NewArchive,
     path: &Path,
     verifier: &Verifier,

@@ -23,6 +23,7 @@ mod passwd;
 mod process;
 mod prompt;
 mod prune;
+mod rekey;
 mod repair;
 mod restore;
 mod resume;
@@ -81,6 +82,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Undo(args) => undo::run(&args, ui),
         Command::Keygen(args) => keygen::run(&args, ui),
         Command::Passwd(args) => passwd::run(&args, ui),
+        Command::Rekey(args) => rekey::run(&args, ui),
         Command::Prune(args) => prune::run(&args, ui),
         Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),

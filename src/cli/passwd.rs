@@ -20,8 +20,8 @@ use super::unlock::{UnlockArgs, slot_word, unlock};
 /// is made good first. What private keys open stays so.
 ///
 /// Copies of the archive that were made before still open with the old passphrase, and who has such
-/// a copy can open this archive too. Where a passphrase became known to others, make a new archive
-/// with another one, and destroy the old.
+/// a copy can open this archive too. Where a passphrase became known to others, encrypt the content
+/// anew with `ocbak rekey`, and destroy the old archive.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// The archive.

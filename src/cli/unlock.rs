@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 use ocbak::{Archive, ArchiveBuilder, IdentityFile, Keys, Recipient, Sealed, SlotKind};
 
 use super::failure::{Failure, Wanted};
-use super::passphrase::{PassphraseArgs, ask, ask_new, ask_of_key, open, warn_if_shared};
+use super::passphrase::{
+    NewPassphraseArgs, PassphraseArgs, Secret, ask, ask_new, ask_of_key, open, warn_if_shared,
+};
 use super::ui::Ui;
 
 /// What opens an archive.
@@ -46,10 +48,34 @@ pub(crate) struct SealArgs {
     passphrase: PassphraseArgs,
     /// Ask for a passphrase on the terminal also where recipients are given: the archive then opens
     /// with either.
-    #[arg(short = 'p', long = "passphrase", conflicts_with_all = ["passphrase_file", "passphrase_fd", "passphrase_command"])]
+    #[arg(short = 'p', long = "passphrase", conflicts_with = "PassphraseArgs")]
     ask: bool,
     #[command(flatten)]
     recipients: RecipientArgs,
+}
+
+/// What an archive is encrypted to that is made of another one.
+#[derive(Debug, Group)]
+#[command(
+    next_help_heading = "Keys of the new archive (by default a passphrase, asked for on the terminal; or \
+                         `OCBAK_NEW_PASSPHRASE`)"
+)]
+pub(crate) struct NewSealArgs {
+    #[command(flatten)]
+    passphrase: NewPassphraseArgs,
+    /// Ask for a new passphrase on the terminal also where recipients are given: the archive then
+    /// opens with either.
+    #[arg(short = 'p', long = "passphrase", conflicts_with = "NewPassphraseArgs")]
+    ask: bool,
+    #[command(flatten)]
+    recipients: RecipientArgs,
+}
+
+impl NewSealArgs {
+    /// Tells whether standard input gives the passphrase.
+    pub(crate) fn takes_stdin(&self) -> bool {
+        self.passphrase.takes_stdin()
+    }
 }
 
 /// The public keys that an archive is encrypted to.
@@ -142,19 +168,48 @@ pub(crate) fn slot(kind: SlotKind) -> &'static str {
 
 /// Tells the builder what the archive is encrypted to, by what the user gives.
 pub(crate) fn seal(args: &SealArgs, builder: ArchiveBuilder, ui: &Ui) -> Result<ArchiveBuilder, Failure> {
-    let recipients = args.recipients.read()?;
-    let given = match args.passphrase.read(ui)? {
-        Some(secret) => Some(secret.long_enough()?.passphrase()),
-        None if args.ask || recipients.is_empty() => {
-            Some(ask_new("Passphrase for the new archive", Failure::NobodyToAsk(Wanted::Create), ui)?)
-        }
-        None => None,
+    let wish = SealWish {
+        given: args.passphrase.read(ui)?.map(Secret::long_enough).transpose()?,
+        ask: args.ask,
+        recipients: args.recipients.read()?,
     };
-    let builder = builder.recipients(recipients);
-    Ok(match given {
-        Some(passphrase) => builder.passphrase(passphrase),
-        None => builder,
-    })
+    wish.seal(builder, Failure::NobodyToAsk(Wanted::Create), ui)
+}
+
+/// What a user wants an archive to be encrypted to, as far as that is known before anybody types.
+pub(crate) struct SealWish {
+    given: Option<Secret>,
+    ask: bool,
+    recipients: Vec<Recipient>,
+}
+
+impl SealWish {
+    /// Takes what the user gives for an archive that is made of another one.
+    pub(crate) fn read(args: &NewSealArgs, ui: &Ui) -> Result<Self, Failure> {
+        let given = args.passphrase.read(ui)?.map(Secret::long_enough).transpose()?;
+        Ok(Self { given, ask: args.ask, recipients: args.recipients.read()? })
+    }
+
+    /// Asks for the passphrase that is missing, and tells the builder.
+    pub(crate) fn seal(
+        self,
+        builder: ArchiveBuilder,
+        nobody: Failure,
+        ui: &Ui,
+    ) -> Result<ArchiveBuilder, Failure> {
+        let passphrase = match self.given {
+            Some(secret) => Some(secret.passphrase()),
+            None if self.ask || self.recipients.is_empty() => {
+                Some(ask_new("Passphrase for the new archive", nobody, ui)?)
+            }
+            None => None,
+        };
+        let builder = builder.recipients(self.recipients);
+        Ok(match passphrase {
+            Some(passphrase) => builder.passphrase(passphrase),
+            None => builder,
+        })
+    }
 }
 
 /// Reads a whole small file; `secret` says to whom a warning goes where others may read it.

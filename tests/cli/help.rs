@@ -16,6 +16,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  undo     Take the last restore in place back",
         "  keygen   Make a key pair",
         "  passwd   Change, add or remove the passphrase of an archive, in place",
+        "  rekey    Encrypt what an archive holds anew, under other keys",
         "  prune    Remove old archives from a directory",
         "  where    Show which OpenClaw installation is found",
         "  check    Look over an installation",
@@ -69,6 +70,18 @@ fn commands_name_units_and_defaults() {
                 "--identity <FILE>",
                 "64 KiB",
                 "still open with the old",
+            ],
+        ),
+        (
+            "rekey",
+            &[
+                "-o, --output <NEW>",
+                "--new-passphrase-file <FILE>",
+                "--new-passphrase-command <COMMAND>",
+                "--recipients-file <FILE>",
+                "--split <SIZE>",
+                "and every copy of it, still",
+                "`ocbak passwd` is for",
             ],
         ),
         (

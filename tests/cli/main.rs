@@ -12,6 +12,7 @@ mod passwd;
 mod past;
 mod prompt;
 mod read;
+mod rekey;
 mod repair;
 mod restore;
 mod salvage;

@@ -85,6 +85,15 @@ fn an_extraction_is_whole_or_adds_nothing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn the_content_of_a_sound_one_is_the_same_under_another_identity() {
+    let wrong = of_all(|vector, archive| {
+        let sound = vector.outcome == suite::sound();
+        (sound && !readers::survives_rekeying(archive, vector.forge.key)).then(|| vector.name.to_owned())
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join(" "));
+}
+
 /// For new vectors: those of a release never change.
 #[test]
 #[ignore = "writes missing vectors to fixtures/v1"]

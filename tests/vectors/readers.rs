@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ocbak::{
-    Adaptation, Archive, Error, ErrorKind, Identity, IdentityFile, Index, Keys, Node, Passphrase, Plan,
-    Result, Sealed, Selection, Silent, Target, extract, restore,
+    Adaptation, Archive, ArchiveBuilder, Entry, Error, ErrorKind, Identity, IdentityFile, Index, Keys, Node,
+    Passphrase, Plan, Result, Sealed, Selection, Silent, Target, extract, restore,
 };
 
 use crate::forge::Key;
@@ -132,6 +132,30 @@ pub fn everything_in(directory: &Path) -> Vec<std::path::PathBuf> {
         }
     }
     found
+}
+
+/// Tells whether an archive lists the same when it was encrypted anew. The hashes in the lists prove the contents.
+pub fn survives_rekeying(archive: &[u8], key: Key) -> bool {
+    let open =
+        |bytes: Vec<u8>, keys: &Keys| Sealed::from_source(Arc::new(bytes)).unwrap().unlock(keys).unwrap();
+    let fresh = Identity::generate();
+    let before = open(archive.to_vec(), &keys(key));
+    let builder = ArchiveBuilder::new().recipients(vec![fresh.recipient()]);
+    let mut writer = before.successor(builder).unwrap().create(io::Cursor::new(Vec::new())).unwrap();
+    before.copy_into(&mut writer, 1, &Silent).unwrap();
+    let verifier = writer.verifier();
+    let bytes = writer.finish().unwrap().0.into_inner();
+    assert_eq!(verifier.verify(Arc::new(bytes.clone()), 1, &Silent).unwrap().damage, []);
+    let after = open(bytes, &Keys::new().identities(vec![fresh]));
+    let facts = |archive: &Archive| {
+        let indexes = archive.roles().map(|role| archive.index(role).unwrap());
+        let entries = |index: &Index| -> Vec<Entry> {
+            index.entries.iter().map(|entry| Entry { offset: 0, ..entry.clone() }).collect()
+        };
+        let facts = indexes.map(|index| (entries(&index), index.source, index.skipped, index.noted));
+        (facts.collect::<Vec<_>>(), archive.manifest().series, archive.manifest().created.clone())
+    };
+    facts(&before) == facts(&after)
 }
 
 fn keys(key: Key) -> Keys {
