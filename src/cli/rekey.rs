@@ -94,7 +94,7 @@ fn place(args: &Args, length: u64, ui: &Ui) -> Result<Option<u64>, Failure> {
         NewArchive::vacant(path)?;
     }
     // With another level of compression and other parity, the length may be another one.
-    let estimate = Estimate { least: 0, about: length, largest_database: 0 };
+    let estimate = Estimate { least: 0, about: length, copies: 0 };
     room::check(directory, &estimate, ui)?;
     Ok(part)
 }
