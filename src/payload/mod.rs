@@ -21,7 +21,8 @@ use crate::error::{Error, Result};
 /// Number of frames that are worked on at a time.
 ///
 /// Each costs about five frames of memory and a context of the compressor, so that large frames get fewer
-/// threads: what is in flight stays below 48 MiB whatever was asked for.
+/// threads: what is in flight stays below 160 MiB whatever was asked for. That is twelve threads of the usual frames,
+/// more than one thread can encrypt for.
 fn workers(threads: usize, frame_size: u32) -> usize {
     let wanted = match threads {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -39,7 +40,7 @@ fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'stati
         .map_err(|error| Error::stream("start a thread", error))
 }
 
-const IN_FLIGHT: usize = 48 * 1024 * 1024;
+const IN_FLIGHT: usize = 160 * 1024 * 1024;
 const CONTEXT: usize = 3 * 1024 * 1024;
 
 #[cfg(test)]
@@ -49,7 +50,8 @@ mod tests {
     #[test]
     fn memory_bounds_the_number_of_threads() {
         assert_eq!(workers(2, 1 << 20), 2);
-        assert_eq!(workers(64, 1 << 20), 6);
+        assert_eq!(workers(64, 1 << 20), 20);
+        assert_eq!(workers(64, 2 << 20), 12);
         assert_eq!(workers(64, 16 << 20), 1);
         assert!(workers(0, 1 << 20) >= 1);
     }
