@@ -68,6 +68,21 @@ impl FrameReader {
         self.join()
     }
 
+    /// Reads `count` bytes onto the end of `content`.
+    pub(super) fn append(&mut self, mut count: u64, content: &mut Vec<u8>) -> Result<()> {
+        while count > 0 {
+            if self.position == self.current.len() && !self.advance()? {
+                return Err(Error::malformed("tar: ends in the middle of an entry"));
+            }
+            let rest = &self.current[self.position..];
+            let now = usize::try_from(count).map_or(rest.len(), |count| count.min(rest.len()));
+            content.extend_from_slice(&rest[..now]);
+            self.position += now;
+            count -= now as u64;
+        }
+        Ok(())
+    }
+
     /// Moves to the next frame; false at the end.
     fn advance(&mut self) -> Result<bool> {
         let Some(worker) = self.workers.get(self.received % self.workers.len().max(1)) else {

@@ -1,6 +1,7 @@
 //! Entries to tar to frames to encrypted bytes, and back: parallel, in bounded memory (spec §8).
 
 mod codec;
+pub(crate) mod crew;
 pub(crate) mod digest;
 mod frames;
 mod noise;

@@ -117,6 +117,21 @@ impl<'a> PayloadStream<'a> {
         Ok(0)
     }
 
+    /// Reads what is left of the current file, unproven, onto the end of `content`. Where that is all of it, returns the
+    /// hash that it must have.
+    pub(crate) fn read_whole(&mut self, content: &mut Vec<u8>) -> Result<Option<[u8; 32]>> {
+        let Some(File { entry, left, .. }) = self.file.take() else {
+            return Ok(None);
+        };
+        self.tar.append(left, content)?;
+        self.position += left;
+        self.pad(entry)?;
+        match entry.node {
+            Node::File { size, sha256 } if size == left => Ok(Some(sha256)),
+            _ => Ok(None),
+        }
+    }
+
     fn skip(&mut self) -> Result<()> {
         let Some(File { entry, left, .. }) = self.file.take() else {
             return Ok(());

@@ -6,6 +6,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::entry::Mtime;
@@ -48,12 +49,12 @@ fn beside_or_inside<T>(
     target: &Path,
     inside: bool,
     ground: &mut Moves<'_>,
-    make: impl Fn(Rc<Directory>) -> Result<T>,
+    make: impl Fn(Arc<Directory>) -> Result<T>,
 ) -> Result<T> {
     let is_there = target.is_dir();
     // Resolved when it was planned: a link in it was put there since.
     if is_there && (inside || Directory::open_unlinked(target)?.is_mount_point()?) {
-        return make(Rc::new(Directory::open_unlinked(target)?));
+        return make(Arc::new(Directory::open_unlinked(target)?));
     }
     let around =
         target.parent().ok_or_else(|| Error::invalid(format!("`{}` cannot be replaced", shown(target))))?;
@@ -62,7 +63,7 @@ fn beside_or_inside<T>(
             if is_there
                 && matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
         {
-            make(Rc::new(Directory::open_unlinked(target)?))
+            make(Arc::new(Directory::open_unlinked(target)?))
         }
         outcome => outcome,
     }
@@ -120,7 +121,7 @@ fn activate(
         if matches!(tree.manner, Manner::New | Manner::Swap) || there.is_none() {
             return swap(tree, stage, &name, stamp, moves);
         }
-        let live = Rc::new(stage.parent.enter(name.as_bytes())?);
+        let live = Arc::new(stage.parent.enter(name.as_bytes())?);
         let mut keep = Keep::new(stage.parent.clone(), name.as_bytes(), stamp);
         moves.merge(&stage.root, &live, Some(&mut keep))?;
         return Ok(keep.path());
@@ -183,8 +184,8 @@ fn swap(
         )));
     }
     if let Some((kept_name, true)) = &kept {
-        let old = Rc::new(parent.enter(kept_name.as_bytes())?);
-        let new = Rc::new(parent.enter(name.as_bytes())?);
+        let old = Arc::new(parent.enter(kept_name.as_bytes())?);
+        let new = Arc::new(parent.enter(name.as_bytes())?);
         for place in &tree.staying {
             stay(&old, &new, place, moves)?;
         }
@@ -222,7 +223,12 @@ fn clear(tree: &Tree, stage: &Stage, keep: &mut Keep, moves: &mut Moves<'_>) -> 
 }
 
 /// Moves a live directory that is not restored from the old tree into the new one.
-fn stay(old: &Rc<Directory>, new: &Rc<Directory>, place: &ArchivePath, moves: &mut Moves<'_>) -> Result<()> {
+fn stay(
+    old: &Arc<Directory>,
+    new: &Arc<Directory>,
+    place: &ArchivePath,
+    moves: &mut Moves<'_>,
+) -> Result<()> {
     let Some(live) = old.look_below(place)? else {
         return Ok(());
     };

@@ -32,7 +32,7 @@ pub fn extract(
     let indexes: Vec<Index> = archive.roles().map(|role| archive.index(role)).collect::<Result<_>>()?;
     let contents = plan::contents(&indexes);
     let layout = lay_out(&contents, paths, directory)?;
-    run(&contents, &layout, &stamp(), observer, |payload| {
+    run(&contents, &layout, &stamp(), 0, observer, |payload| {
         feed(archive, &indexes[payload], &layout, payload, 0)
     })
 }

@@ -17,7 +17,23 @@ pub(super) trait Feed {
     /// Reads content of the current file; `Ok(0)` only after all of it, its hash compared.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
 
-    /// Tells, after an error of `read`, whether the current file alone is lost and the next entry may come.
+    /// Reads the whole content of the current file, which is meant to be `size` bytes long, onto the end of `content`;
+    /// returns its hash where that is still to be compared.
+    fn read_whole(&mut self, size: usize, content: &mut Vec<u8>) -> Result<Option<[u8; 32]>> {
+        let mut end = content.len();
+        // One more than there should be: nothing to be read there says that it was compared.
+        content.resize(end.saturating_add(size).saturating_add(1), 0);
+        while end < content.len() {
+            match self.read(&mut content[end..])? {
+                0 => break,
+                count => end += count,
+            }
+        }
+        content.truncate(end);
+        Ok(None)
+    }
+
+    /// Tells, after an error of reading, whether the current file alone is lost and the next entry may come.
     fn is_lost(&self) -> bool {
         false
     }
@@ -44,6 +60,10 @@ impl Feed for Whole<'_> {
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         self.stream.read(buffer)
+    }
+
+    fn read_whole(&mut self, _size: usize, content: &mut Vec<u8>) -> Result<Option<[u8; 32]>> {
+        self.stream.read_whole(content)
     }
 }
 

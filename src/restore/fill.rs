@@ -3,22 +3,27 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node};
 use crate::observer::Observer;
 use crate::path::ArchivePath;
+use crate::payload::crew::Crew;
 
 use super::feed::Feed;
+use super::gather::{Batch, Gatherer, SMALL};
 use super::layout::{Contents, Layout};
 use super::migrate::{Migration, Rewritten, find_file};
-use super::stage::{Copier, Facts, Stage};
+use super::stage::{Copier, Facts, SmallFile, Stage, expect_length};
 
 /// The stages of a restore and what they are filled from.
 pub(super) struct Filling<'a> {
     pub(super) contents: &'a [Contents<'a>],
     pub(super) layout: &'a Layout,
     pub(super) observer: &'a dyn Observer,
+    /// Threads that make small files; 0 for all cores.
+    pub(super) threads: usize,
     /// The stage of each tree.
     pub(super) stages: Vec<Stage>,
     /// The stage used last.
@@ -43,44 +48,17 @@ impl<'a> Filling<'a> {
         mut feeds: impl FnMut(usize) -> Result<Box<dyn Feed + 'f>>,
     ) -> Result<Totals> {
         self.refuse_collisions()?;
-        let mut totals = Totals::default();
-        let mut copier = Copier::new(self.observer);
-        for payload in 0..self.contents.len() {
-            let mut feed = feeds(payload)?;
-            while let Some((number, xattrs)) = feed.next()? {
-                self.observer.check()?;
-                let Some(made_as) = self.layout.picks[payload].made_as(number) else {
-                    continue;
-                };
-                let entry = self.entry(payload, number);
-                match entry.node {
-                    Node::File { size, .. } => {
-                        let (stage, place) = self.stage_for_name(payload, made_as)?;
-                        let made = self.stages[stage].file(
-                            &place,
-                            facts(entry),
-                            size,
-                            &xattrs,
-                            &mut *feed,
-                            &mut copier,
-                        );
-                        match made {
-                            Ok(()) => totals.bytes += size,
-                            Err(error) if feed.is_lost() && error.is_damage() => {
-                                self.lost.insert((payload, made_as));
-                            }
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    Node::Directory => {
-                        let (stage, place) = self.stage(payload, number)?;
-                        self.stages[stage].directory(place.as_ref(), &xattrs)?;
-                    }
-                    // After all files, lest one be written through it.
-                    Node::Symlink { .. } | Node::Hardlink { .. } => {}
-                }
+        let (observer, threads) = (self.observer, self.threads);
+        let work = |batch: Batch<'a>| batch.make(observer);
+        let mut totals = thread::scope(|scope| {
+            let mut small = Gatherer::new(Crew::start(scope, threads, &work)?);
+            let fed = self.feed(&mut feeds, &mut small);
+            // What the crew met came before what ended the feeding.
+            for (stage, remarks) in small.finish()? {
+                self.stages[stage].add_notes(remarks);
             }
-        }
+            fed
+        })?;
         // Before there is a link that could lead anywhere, and with every directory still open to us.
         let mut migration = self.layout.migration.clone();
         if let Some(migration) = &mut migration {
@@ -108,6 +86,60 @@ impl<'a> Filling<'a> {
             totals.entries += picks.numbers().count() as u64;
         }
         totals.entries -= self.lost.len() as u64;
+        Ok(totals)
+    }
+
+    /// Makes the directories and files, large ones here, small ones through the gatherer.
+    fn feed<'f>(
+        &mut self,
+        feeds: &mut impl FnMut(usize) -> Result<Box<dyn Feed + 'f>>,
+        small: &mut Gatherer<'_, 'a>,
+    ) -> Result<Totals> {
+        let mut totals = Totals::default();
+        let mut copier = Copier::new(self.observer);
+        for payload in 0..self.contents.len() {
+            let mut feed = feeds(payload)?;
+            while let Some((number, xattrs)) = feed.next()? {
+                self.observer.check()?;
+                if small.has_failed() {
+                    return Ok(totals);
+                }
+                let Some(made_as) = self.layout.picks[payload].made_as(number) else {
+                    continue;
+                };
+                let entry = self.entry(payload, number);
+                let Node::File { size, .. } = entry.node else {
+                    // Links come after all files, lest one be written through them.
+                    if entry.node == Node::Directory {
+                        let (stage, place) = self.stage(payload, number)?;
+                        self.stages[stage].directory(place.as_ref(), &xattrs)?;
+                    }
+                    continue;
+                };
+                let (stage, place) = self.stage_for_name(payload, made_as)?;
+                let stages = &mut self.stages[stage];
+                let made = match usize::try_from(size) {
+                    Ok(length) if size <= SMALL => {
+                        let directory = stages.enter(place.parent().as_ref())?;
+                        let name = place.file_name().into();
+                        small.take(stage, directory, |content| {
+                            let start = content.len();
+                            let hash = feed.read_whole(length, content)?;
+                            expect_length((content.len() - start) as u64, size)?;
+                            Ok(SmallFile { entry, name, xattrs, hash, length })
+                        })
+                    }
+                    _ => stages.file(&place, facts(entry), size, &xattrs, &mut *feed, &mut copier),
+                };
+                match made {
+                    Ok(()) => totals.bytes += size,
+                    Err(error) if feed.is_lost() && error.is_damage() => {
+                        self.lost.insert((payload, made_as));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
         Ok(totals)
     }
 

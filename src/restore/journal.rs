@@ -11,7 +11,7 @@ use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -37,7 +37,7 @@ pub(super) enum Purpose {
 
 /// A journal that this process holds.
 pub(super) struct Journal {
-    directory: Rc<Directory>,
+    directory: Arc<Directory>,
     name: Vec<u8>,
     file: File,
     /// Whether the file remains when the restore ends.
@@ -53,7 +53,7 @@ impl Journal {
 
     /// Begins a journal in a directory; it has its name once it is locked and its first line is written.
     pub(super) fn create(
-        directory: Rc<Directory>,
+        directory: Arc<Directory>,
         name: &ArchivePath,
         place: &Path,
         stamp: &str,
@@ -77,7 +77,7 @@ impl Journal {
     }
 
     /// Removes what a process left that ended before its journal had its name.
-    pub(super) fn sweep(directory: &Rc<Directory>, name: &[u8]) {
+    pub(super) fn sweep(directory: &Arc<Directory>, name: &[u8]) {
         let is_ours = |file: &File| file.metadata().is_ok_and(|facts| facts.uid() == geteuid().as_raw());
         if directory.look(name).is_ok_and(|there| there.as_ref().is_some_and(is_file))
             && let Ok(file) = directory.open_to_write(name)
@@ -92,7 +92,7 @@ impl Journal {
     /// Opens the journal of an earlier run for `place`, and reads it; `None` where it is none, or not
     /// of this user.
     pub(super) fn open(
-        directory: Rc<Directory>,
+        directory: Arc<Directory>,
         name: &[u8],
         place: &Path,
         purpose: Purpose,

@@ -1,7 +1,7 @@
 //! Where what a restore replaces is kept: beside it, under a name that says when.
 
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::path::ArchivePath;
@@ -12,9 +12,9 @@ use super::stage::Directory;
 
 /// Where replaced names are kept: a directory made when the first comes.
 pub(super) struct Keep {
-    home: Rc<Directory>,
+    home: Arc<Directory>,
     base: Vec<u8>,
-    made: Option<(Rc<Directory>, ArchivePath)>,
+    made: Option<(Arc<Directory>, ArchivePath)>,
 }
 
 impl Keep {
@@ -22,12 +22,12 @@ impl Keep {
     pub(super) const INSIDE: &[u8] = b".before-restore-";
 
     /// Will be `<name>.before-restore-<stamp>` in `home`.
-    pub(super) fn new(home: Rc<Directory>, name: &[u8], stamp: &str) -> Self {
+    pub(super) fn new(home: Arc<Directory>, name: &[u8], stamp: &str) -> Self {
         Self { home, base: Self::base(name, stamp), made: None }
     }
 
     /// Will be `<name>.before-undo-<stamp>` in `home`.
-    pub(super) fn undone(home: Rc<Directory>, name: &[u8], stamp: &str) -> Self {
+    pub(super) fn undone(home: Arc<Directory>, name: &[u8], stamp: &str) -> Self {
         Self { home, base: [short(name), b".before-undo-", stamp.as_bytes()].concat(), made: None }
     }
 
@@ -61,19 +61,19 @@ impl Keep {
     }
 
     /// Returns the directory, made where it is the first time.
-    pub(super) fn make(&mut self, moves: &mut Moves<'_>) -> Result<Rc<Directory>> {
+    pub(super) fn make(&mut self, moves: &mut Moves<'_>) -> Result<Arc<Directory>> {
         if let Some((directory, _)) = &self.made {
             return Ok(directory.clone());
         }
         let name = self.free_name(b"")?;
         moves.make(&Held::new(&self.home, &name))?;
-        let directory = Rc::new(self.home.enter(name.as_bytes())?);
+        let directory = Arc::new(self.home.enter(name.as_bytes())?);
         self.made = Some((directory.clone(), name));
         Ok(directory)
     }
 
     /// Returns the directory if anything is kept.
-    pub(super) fn directory(&self) -> Option<Rc<Directory>> {
+    pub(super) fn directory(&self) -> Option<Arc<Directory>> {
         self.made.as_ref().map(|(directory, _)| directory.clone())
     }
 

@@ -6,6 +6,7 @@ mod cautions;
 mod extract;
 mod feed;
 mod fill;
+mod gather;
 mod journal;
 mod keep;
 mod layout;
@@ -82,7 +83,7 @@ pub struct Restored {
 /// targets are as they were.
 pub fn restore(archive: &Archive, plan: &Plan, threads: usize, observer: &dyn Observer) -> Result<Restored> {
     let contents = plan::contents(plan.indexes());
-    run(&contents, plan.layout(), &stamp(), observer, |payload| {
+    run(&contents, plan.layout(), &stamp(), threads, observer, |payload| {
         feed(archive, &plan.indexes()[payload], plan.layout(), payload, threads)
     })
 }
@@ -116,6 +117,7 @@ fn run<'f>(
     contents: &[Contents<'_>],
     layout: &Layout,
     stamp: &str,
+    threads: usize,
     observer: &dyn Observer,
     feeds: impl FnMut(usize) -> Result<Box<dyn Feed + 'f>>,
 ) -> Result<Restored> {
@@ -131,7 +133,7 @@ fn run<'f>(
         stages.push(activate::prepare(tree, &mut ground, &journal)?);
     }
     let (rewritten, lost) = (Rewritten::default(), BTreeSet::new());
-    let mut filling = Filling { contents, layout, observer, stages, current: 0, rewritten, lost };
+    let mut filling = Filling { contents, layout, observer, threads, stages, current: 0, rewritten, lost };
     let Totals { entries, bytes } = filling.fill(feeds)?;
     let Filling { stages, rewritten, lost, .. } = filling;
     let roots = root_facts(contents, layout)?;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{Mode, Stat};
 
@@ -32,7 +33,7 @@ pub(super) struct Moves<'a> {
 /// A name below a held directory.
 #[derive(Clone)]
 pub(super) struct Held {
-    directory: Rc<Directory>,
+    directory: Arc<Directory>,
     place: ArchivePath,
 }
 
@@ -40,7 +41,7 @@ enum Step {
     Renamed { from: Held, to: Held },
     Exchanged { new: Held, live: Held },
     Made(Held),
-    Mode { directory: Rc<Directory>, mode: Mode },
+    Mode { directory: Arc<Directory>, mode: Mode },
 }
 
 impl<'a> Moves<'a> {
@@ -121,7 +122,7 @@ impl<'a> Moves<'a> {
     }
 
     /// Makes the directories above a place, where they are missing.
-    pub(super) fn make_parents(&mut self, root: &Rc<Directory>, place: &ArchivePath) -> Result<()> {
+    pub(super) fn make_parents(&mut self, root: &Arc<Directory>, place: &ArchivePath) -> Result<()> {
         let Some(above) = place.parent() else {
             return Ok(());
         };
@@ -138,22 +139,22 @@ impl<'a> Moves<'a> {
     }
 
     /// Opens a directory by its path, in which there is no link, made with those above it where missing.
-    pub(super) fn open_or_make(&mut self, path: &Path) -> Result<Rc<Directory>> {
+    pub(super) fn open_or_make(&mut self, path: &Path) -> Result<Arc<Directory>> {
         match Directory::open_unlinked(path) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-            outcome => return outcome.map(Rc::new),
+            outcome => return outcome.map(Arc::new),
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Directory::open_unlinked(path).map(Rc::new);
+            return Directory::open_unlinked(path).map(Arc::new);
         };
         let parent = self.open_or_make(parent)?;
         let name = ArchivePath::parse(name.as_encoded_bytes())?;
         self.make(&Held::new(&parent, &name))?;
-        parent.enter(name.as_bytes()).map(Rc::new)
+        parent.enter(name.as_bytes()).map(Arc::new)
     }
 
     /// Sets the mode of a live directory.
-    pub(super) fn set_mode(&mut self, directory: &Rc<Directory>, mode: Mode) -> Result<()> {
+    pub(super) fn set_mode(&mut self, directory: &Arc<Directory>, mode: Mode) -> Result<()> {
         let before = directory.mode()?;
         let raw = before.as_raw_mode();
         self.intend(&[Record::Mode { directory: Bytes::of(directory.place()), before: raw }])?;
@@ -168,8 +169,8 @@ impl<'a> Moves<'a> {
     /// sides are entered; a link is never.
     pub(super) fn merge(
         &mut self,
-        staged: &Rc<Directory>,
-        live: &Rc<Directory>,
+        staged: &Arc<Directory>,
+        live: &Arc<Directory>,
         mut keep: Option<&mut Keep>,
     ) -> Result<()> {
         let mut rest: Vec<Option<ArchivePath>> = vec![None];
@@ -296,7 +297,7 @@ impl Step {
 }
 
 impl Held {
-    pub(super) fn new(directory: &Rc<Directory>, place: &ArchivePath) -> Self {
+    pub(super) fn new(directory: &Arc<Directory>, place: &ArchivePath) -> Self {
         Self { directory: directory.clone(), place: place.clone() }
     }
 

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::entry::Mtime;
@@ -81,7 +82,7 @@ impl PastRestore {
             let Some(Ok(directory)) = directory.map(Directory::open) else {
                 continue;
             };
-            let directory = Rc::new(directory);
+            let directory = Arc::new(directory);
             let start = Keep::base(name, "");
             // One that cannot be listed is none that a journal was put into.
             for name in directory.names().unwrap_or_default() {
@@ -291,7 +292,7 @@ impl PastRestore {
     fn clear(&self, place: &Place, stamp: Option<&str>) -> Result<Option<PathBuf>> {
         let name = place.name.parse()?;
         let is_stage = String::from_utf8_lossy(name.as_bytes()).contains(Stage::MARK);
-        let (Some(parent), true) = (place.open()?.map(Rc::new), is_stage) else {
+        let (Some(parent), true) = (place.open()?.map(Arc::new), is_stage) else {
             return Ok(None);
         };
         if !parent.look(name.as_bytes())?.as_ref().is_some_and(is_directory) {
@@ -331,6 +332,6 @@ impl StagedTree {
                 shown(&self.stage.path())
             )));
         }
-        Stage::open(Rc::new(parent), self.stage.name.parse()?, self.target.path())
+        Stage::open(Arc::new(parent), self.stage.name.parse()?, self.target.path())
     }
 }

@@ -75,7 +75,7 @@ pub fn salvage(
             other => other,
         })?;
     let bare = Cell::new(0);
-    let mut restored = run(&contents, &layout, &stamp(), observer, |payload| {
+    let mut restored = run(&contents, &layout, &stamp(), 0, observer, |payload| {
         let numbers = layout.picks[payload].read();
         Ok(Box::new(Damaged::new(archive, &indexes[payload], numbers, &bare)?))
     })?;

@@ -1,7 +1,7 @@
 //! The only writer of a restore: one tree, built in a private directory, following no link.
 //!
 //! Every name is made exclusively below the stage's own root by steps of [`Directory`]. Files
-//! get their mode and time once their content matched its hash; links come after all files,
+//! get their mode and time once their content matched its hash, small ones are not even made before; links come after all files,
 //! modes and times of directories last, so that nothing is ever written through a link or
 //! kept out by a mode (spec §10 step 6).
 
@@ -10,12 +10,17 @@ mod directory;
 mod owner;
 mod remove;
 mod rewrite;
+mod small;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, XattrFlags, fchmod, fsetxattr, futimens, linkat, symlinkat, utimensat};
+use rustix::fs::{
+    AtFlags, Mode, XattrFlags, fchmod, fsetxattr, fstat, futimens, linkat, symlinkat, utimensat,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -26,8 +31,9 @@ use super::feed::Feed;
 use super::journal::Journal;
 use super::names::Folding;
 
-pub(super) use content::Copier;
+pub(super) use content::{Copier, expect_length};
 pub(super) use directory::{Directory, is_directory, is_file, is_same};
+pub(super) use small::SmallFile;
 
 use content::Failure;
 use directory::{modified, raw_mode, shown};
@@ -35,15 +41,15 @@ use directory::{modified, raw_mode, shown};
 /// A tree under construction. Dropped, it is gone, unless it was moved to its place.
 pub(super) struct Stage {
     /// Where the stage lies.
-    pub(super) parent: Rc<Directory>,
+    pub(super) parent: Arc<Directory>,
     /// Its name there.
     pub(super) name: ArchivePath,
     /// The stage itself, called by its target in messages.
-    pub(super) root: Rc<Directory>,
+    pub(super) root: Arc<Directory>,
     /// The directories from the root to the one used last: entries come sorted.
-    open: Vec<(Vec<u8>, Directory)>,
+    open: Vec<(Vec<u8>, Arc<Directory>)>,
     /// The one used last where that is deeper than may be held open.
-    deep: Option<(ArchivePath, Directory)>,
+    deep: Option<(ArchivePath, Arc<Directory>)>,
     notes: Vec<String>,
     /// Stays while stages are there where something could not be taken back: then what is
     /// here may be the user's own.
@@ -85,7 +91,7 @@ impl Stage {
 
     /// Makes an empty stage in `parent`.
     pub(super) fn create(
-        parent: Rc<Directory>,
+        parent: Arc<Directory>,
         name: ArchivePath,
         target: &Path,
         journal: Option<Rc<Journal>>,
@@ -97,10 +103,10 @@ impl Stage {
     }
 
     /// Opens the stage of an earlier run.
-    pub(super) fn open(parent: Rc<Directory>, name: ArchivePath, target: &Path) -> Result<Self> {
+    pub(super) fn open(parent: Arc<Directory>, name: ArchivePath, target: &Path) -> Result<Self> {
         let root = parent.enter(name.as_bytes())?.called(target.to_owned());
         let (open, notes) = (Vec::new(), Vec::new());
-        Ok(Self { parent, name, root: Rc::new(root), open, deep: None, notes, journal: None })
+        Ok(Self { parent, name, root: Arc::new(root), open, deep: None, notes, journal: None })
     }
 
     /// Makes a directory, and those above it.
@@ -215,19 +221,19 @@ impl Stage {
         })
     }
 
+    /// Takes remarks on files that were made in directories of this stage.
+    pub(super) fn add_notes(&mut self, notes: Vec<String>) {
+        self.notes.extend(notes);
+    }
+
     /// Returns the remarks so far.
     pub(super) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
 
-    fn finish_file(&mut self, file: &std::fs::File, facts: Facts, path: &Path) -> Result<()> {
-        let mode = facts.mode & FILE_BITS;
-        fchmod(file, raw_mode(mode)).map_err(|errno| Error::io("set the mode of", path, errno.into()))?;
-        if mode != facts.mode {
-            self.note(path, "was setuid, setgid or sticky, which was dropped");
-        }
-        futimens(file, &modified(facts.mtime))
-            .map_err(|errno| Error::io("set the time of", path, errno.into()))
+    fn finish_file(&mut self, file: &File, facts: Facts, path: &Path) -> Result<()> {
+        self.notes.extend(finish_file(file, facts, path)?);
+        Ok(())
     }
 
     /// Removes the stage, unless it stands under another name: then it is in its place.
@@ -244,7 +250,7 @@ impl Stage {
     }
 
     /// Opens a directory of the stage, made where missing.
-    fn enter(&mut self, place: Option<&ArchivePath>) -> Result<&Directory> {
+    pub(super) fn enter(&mut self, place: Option<&ArchivePath>) -> Result<&Arc<Directory>> {
         let components: Vec<&[u8]> = place.iter().flat_map(|place| place.components()).collect();
         let held = components.len().min(OPEN_DIRECTORIES);
         let common =
@@ -252,7 +258,7 @@ impl Stage {
         self.open.truncate(common);
         for &component in &components[common..held] {
             let (directory, _) = self.top().enter_or_make(component)?;
-            self.open.push((component.to_vec(), directory));
+            self.open.push((component.to_vec(), Arc::new(directory)));
         }
         match place {
             Some(place) if components.len() > held => self.enter_deep(place, &components[held..]),
@@ -261,11 +267,11 @@ impl Stage {
     }
 
     /// Goes on from the deepest directory that is held open.
-    fn enter_deep(&mut self, place: &ArchivePath, below: &[&[u8]]) -> Result<&Directory> {
+    fn enter_deep(&mut self, place: &ArchivePath, below: &[&[u8]]) -> Result<&Arc<Directory>> {
         let found = match self.deep.take() {
             Some((deep, directory)) if deep == *place => directory,
             Some((deep, directory)) if place.parent().as_ref() == Some(&deep) => {
-                directory.enter_or_make(place.file_name())?.0
+                Arc::new(directory.enter_or_make(place.file_name())?.0)
             }
             _ => {
                 let mut last: Option<Directory> = None;
@@ -273,14 +279,14 @@ impl Stage {
                     let above = last.as_ref().unwrap_or_else(|| self.top());
                     last = Some(above.enter_or_make(component)?.0);
                 }
-                last.ok_or_else(|| Error::malformed("an empty name"))?
+                last.map(Arc::new).ok_or_else(|| Error::malformed("an empty name"))?
             }
         };
         Ok(&self.deep.insert((place.clone(), found)).1)
     }
 
-    fn top(&self) -> &Directory {
-        self.open.last().map_or(&*self.root, |(_, directory)| directory)
+    fn top(&self) -> &Arc<Directory> {
+        self.open.last().map_or(&self.root, |(_, directory)| directory)
     }
 
     fn note(&mut self, path: &Path, what: &str) {
@@ -297,6 +303,21 @@ impl Drop for Stage {
         // There is nobody left to tell of a failure: the error that led here is the one to see.
         let _ = self.remove();
     }
+}
+
+/// Gives a file its mode and time; says what of the mode was dropped.
+fn finish_file(file: &File, facts: Facts, path: &Path) -> Result<Option<String>> {
+    let failed = |action, errno: Errno| Error::io(action, path, errno.into());
+    let mode = facts.mode & FILE_BITS;
+    // Looking costs a tenth of changing: it is right already where it was asked for when the file was made, unless the
+    // process or the directory masks bits.
+    let there = fstat(file).map_err(|errno| failed("look at", errno))?;
+    if there.st_mode & ALL_BITS != mode {
+        fchmod(file, raw_mode(mode)).map_err(|errno| failed("set the mode of", errno))?;
+    }
+    futimens(file, &modified(facts.mtime)).map_err(|errno| failed("set the time of", errno))?;
+    let dropped = mode != facts.mode;
+    Ok(dropped.then(|| remark(path, "was setuid, setgid or sticky, which was dropped")))
 }
 
 /// Sets the attributes that belong to users; says which could not be set.
@@ -325,6 +346,9 @@ fn remark(path: &Path, what: &str) -> String {
 
 /// Directories of one stage that are held open: a name may have 2,048 components.
 const OPEN_DIRECTORIES: usize = 32;
+
+/// What can be set of a mode.
+const ALL_BITS: u32 = 0o7777;
 
 /// What a file keeps of its mode.
 const FILE_BITS: u32 = 0o777;

@@ -215,7 +215,7 @@ fn run_with(
 ) -> Result<Restored> {
     let contents: Vec<_> = payloads.iter().map(Payload::contents).collect();
     let hook = std::cell::RefCell::new(&mut hook);
-    run(&contents, layout, STAMP, observer, |number| {
+    run(&contents, layout, STAMP, 2, observer, |number| {
         let hook = &hook;
         Ok(Box::new(HandFeed {
             payload: &payloads[number],

@@ -29,24 +29,31 @@ impl<'a> Copier<'a> {
 
     /// Writes `size` bytes from `feed` into a new file.
     pub(super) fn copy(&mut self, feed: &mut dyn Feed, size: u64, file: &File) -> Result<(), Failure> {
-        let mut offset = 0_u64;
+        let (mut offset, mut written) = (0_u64, 0);
         loop {
             self.observer.check().map_err(Failure::Source)?;
             let length = fill(feed, &mut self.buffer).map_err(Failure::Source)?;
-            write_with_holes(file, &self.buffer[..length], offset).map_err(Failure::Sink)?;
+            if length > 0 {
+                written = write_with_holes(file, &self.buffer[..length], offset).map_err(Failure::Sink)?;
+            }
             offset += length as u64;
             self.observer.advance(length as u64);
             if length < self.buffer.len() {
                 break;
             }
         }
-        if offset != size {
-            let what = format!("content is {offset} bytes long, {size} in the index");
-            return Err(Failure::Source(Error::tampered(what)));
-        }
+        expect_length(offset, size).map_err(Failure::Source)?;
         // A hole at the end is not in the file's length yet.
-        file.set_len(size).map_err(Failure::Sink)
+        if written < size { file.set_len(size).map_err(Failure::Sink) } else { Ok(()) }
     }
+}
+
+/// Fails where a content has another length than the index says.
+pub(in crate::restore) fn expect_length(found: u64, size: u64) -> Result<()> {
+    if found == size {
+        return Ok(());
+    }
+    Err(Error::tampered(format!("content is {found} bytes long, {size} in the index")))
 }
 
 /// Reads until the buffer is full or the content at its end, where its hash was compared.
@@ -61,8 +68,9 @@ fn fill(feed: &mut dyn Feed, buffer: &mut [u8]) -> Result<usize> {
     Ok(filled)
 }
 
-/// Writes what lies between blocks of zeros; `offset` is a multiple of the block.
-fn write_with_holes(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+/// Writes what lies between blocks of zeros; `offset` is a multiple of the block. Returns where the file ends
+/// now, or an earlier place where a hole is to follow.
+pub(super) fn write_with_holes(file: &File, bytes: &[u8], offset: u64) -> io::Result<u64> {
     let mut pending = 0;
     let mut position = 0;
     for block in bytes.chunks(BLOCK) {
@@ -73,7 +81,8 @@ fn write_with_holes(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
         }
         position = end;
     }
-    file.write_all_at(&bytes[pending..], offset + pending as u64)
+    file.write_all_at(&bytes[pending..], offset + pending as u64)?;
+    Ok(if pending < bytes.len() { offset + bytes.len() as u64 } else { offset })
 }
 
 fn is_zero(block: &[u8]) -> bool {

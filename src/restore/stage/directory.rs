@@ -217,10 +217,13 @@ impl Directory {
 
     /// Creates a private file, which must not exist.
     pub(in crate::restore) fn create_file(&self, name: &[u8]) -> Result<File> {
+        self.create_file_with(name, Mode::RUSR | Mode::WUSR)
+    }
+
+    /// Creates a file, which must not exist, with a mode of which bits may be masked.
+    pub(super) fn create_file_with(&self, name: &[u8], mode: Mode) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
-            .map(File::from)
-            .map_err(|errno| self.error("create", name, errno))
+        openat(&self.fd, name, flags, mode).map(File::from).map_err(|errno| self.error("create", name, errno))
     }
 
     /// Moves a name to a name that must be free.
