@@ -3,12 +3,37 @@
 use crate::format::entry::Mtime;
 use crate::format::limits::LIMITS;
 
+/// Encodes bytes as lower-case hex: an index has a digest for every file, and `hex::encode` goes letter by letter.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = vec![0; bytes.len().saturating_mul(2)];
+    // Exactly twice as long, of which each byte is a digit.
+    let _ = hex::encode_to_slice(bytes, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// Decodes exactly `N` bytes of lower-case hex.
 pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    (lower && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let pairs: &[[u8; 2]; N] = pairs.try_into().ok()?;
+    let bytes = pairs.map(|[high, low]| DIGITS[usize::from(high)] << 4 | DIGITS[usize::from(low)]);
+    // No digit has the upper bits; looked for in one go, and not at every letter.
+    let wrong = pairs.as_flattened().iter().fold(0, |bits, letter| bits | DIGITS[usize::from(*letter)]);
+    (wrong & NO_DIGIT == 0).then_some(bytes)
 }
+
+/// The value of every letter as a digit of lower-case hex.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value = value.wrapping_add(1);
+    }
+    digits
+};
+const NO_DIGIT: u8 = 0x80;
 
 /// Decodes a decimal number in its only form.
 pub(crate) fn decimal(text: &str) -> Option<u64> {
@@ -32,8 +57,9 @@ impl Mtime {
         if nanoseconds == 0 {
             return format!("{sign}{seconds}");
         }
-        let fraction = format!("{nanoseconds:09}");
-        format!("{sign}{seconds}.{}", fraction.trim_end_matches('0'))
+        let mut text = format!("{sign}{seconds}.{nanoseconds:09}");
+        text.truncate(text.trim_end_matches('0').len());
+        text
     }
 
     /// Decodes a time in its only form.
@@ -51,7 +77,9 @@ impl Mtime {
             0
         } else {
             let digits_only = fraction.bytes().all(|byte| byte.is_ascii_digit());
-            digits_only.then(|| format!("{fraction:0<9}").parse::<u32>().ok()).flatten()?
+            let digits = digits_only.then(|| fraction.parse::<u32>().ok()).flatten()?;
+            // At most nine digits in all.
+            digits.checked_mul(10_u32.pow(9_u32.checked_sub(u32::try_from(fraction.len()).ok()?)?))?
         };
         let time = match (negative, nanoseconds) {
             (false, _) => Self { seconds: whole, nanoseconds },

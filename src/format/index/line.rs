@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
 use crate::format::limits::LIMITS;
 use crate::format::order::root_path;
-use crate::format::text::unhex;
+use crate::format::text::{hex, unhex};
 use crate::path::ArchivePath;
 
 /// A line, understood.
@@ -58,36 +59,35 @@ impl Line {
     ///
     /// `Invalid` when a text is longer than a line may be.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let json = match self {
-            Self::Head(head) => serde_json::to_vec(&RawHead::new(head)),
-            Self::Entry(entry) => serde_json::to_vec(&RawEntry::new(entry)),
-            Self::Skipped(skipped) => {
-                let (skipped_name, skipped_base64) = name(skipped.path.as_bytes());
-                serde_json::to_vec(&RawSkipped {
-                    skipped: skipped_name,
-                    skipped_base64,
-                    why: skipped.why,
-                    detail: Cow::Borrowed(&skipped.detail),
-                })
-            }
-            Self::Noted(noted) => {
-                let (noted_name, noted_base64) = name(noted.path.as_bytes());
-                serde_json::to_vec(&RawNoted {
-                    noted: noted_name,
-                    noted_base64,
-                    why: noted.why,
-                    detail: Cow::Borrowed(&noted.detail),
-                })
-            }
-            Self::Frames(frames) => serde_json::to_vec(&RawFrames { frames: Cow::Borrowed(frames) }),
-            Self::Totals(totals) => serde_json::to_vec(totals),
-        };
-        let mut bytes = json.map_err(|_| Error::invalid("index: a line that JSON cannot hold"))?;
+        let mut bytes = Vec::with_capacity(256);
+        self.write(&mut bytes).map_err(|_| Error::invalid("index: a line that JSON cannot hold"))?;
         if bytes.len() > LIMITS.index_line {
             return Err(Error::invalid("index: a line of more than 1 MiB"));
         }
         bytes.push(b'\n');
         Ok(bytes)
+    }
+
+    /// Writes the line without its line feed.
+    fn write(&self, sink: impl Write) -> serde_json::Result<()> {
+        match self {
+            Self::Head(head) => serde_json::to_writer(sink, &RawHead::new(head)),
+            Self::Entry(entry) => serde_json::to_writer(sink, &RawEntry::new(entry)),
+            Self::Skipped(skipped) => {
+                let (skipped_name, skipped_base64) = name(skipped.path.as_bytes());
+                let (why, detail) = (skipped.why, Cow::Borrowed(&*skipped.detail));
+                let raw = RawSkipped { skipped: skipped_name, skipped_base64, why, detail };
+                serde_json::to_writer(sink, &raw)
+            }
+            Self::Noted(noted) => {
+                let (noted_name, noted_base64) = name(noted.path.as_bytes());
+                let (why, detail) = (noted.why, Cow::Borrowed(&*noted.detail));
+                let raw = RawNoted { noted: noted_name, noted_base64, why, detail };
+                serde_json::to_writer(sink, &raw)
+            }
+            Self::Frames(frames) => serde_json::to_writer(sink, &RawFrames { frames: Cow::Borrowed(frames) }),
+            Self::Totals(totals) => serde_json::to_writer(sink, totals),
+        }
     }
 
     /// Decodes a line without its line feed.
@@ -99,8 +99,8 @@ impl Line {
         let bad = || Error::malformed("index: a line against the rules");
         let line = Self::understand(bytes).ok_or_else(bad)?;
         // §9.1: one form for each line.
-        let again = line.encode().map_err(|_| bad())?;
-        if again.strip_suffix(b"\n") == Some(bytes) {
+        let mut rest = Rest(bytes);
+        if line.write(&mut rest).is_ok() && rest.0.is_empty() && bytes.len() <= LIMITS.index_line {
             Ok(line)
         } else {
             Err(Error::malformed("index: a line that is not in canonical form"))
@@ -133,6 +133,20 @@ impl Line {
             Self::Head(serde_json::from_slice::<RawHead>(bytes).ok()?.parse()?)
         };
         Some(line)
+    }
+}
+
+/// What is expected to be written yet; takes nothing else.
+struct Rest<'a>(&'a [u8]);
+
+impl Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -233,7 +247,7 @@ impl<'a> RawHead<'a> {
         Self {
             format: Cow::Borrowed(FORMAT),
             version: 1,
-            archive: hex::encode(head.archive),
+            archive: hex(&head.archive),
             role: head.role,
             frame_size: head.frame_size,
             roots: roots.collect(),
@@ -289,7 +303,7 @@ impl<'a> RawEntry<'a> {
             Node::File { size, sha256 } => {
                 raw.kind = Kind::File;
                 raw.size = Some(*size);
-                raw.sha256 = Some(Cow::Owned(hex::encode(sha256)));
+                raw.sha256 = Some(Cow::Owned(hex(sha256)));
             }
             Node::Directory => {}
             Node::Symlink { target } => {
@@ -349,7 +363,10 @@ fn bytes(text: Option<Cow<'_, str>>, base64: Option<String>) -> Option<Vec<u8>> 
 }
 
 fn archive_path(text: Option<Cow<'_, str>>, base64: Option<String>) -> Option<ArchivePath> {
-    ArchivePath::parse(&bytes(text, base64)?).ok()
+    match (text, base64) {
+        (Some(text), None) => ArchivePath::parse(text.as_bytes()).ok(),
+        (text, base64) => ArchivePath::parse(&bytes(text, base64)?).ok(),
+    }
 }
 
 fn detail(text: Cow<'_, str>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 pub(crate) mod line;
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node, Noted, Role, Skipped, Source};
@@ -242,25 +242,19 @@ impl Parser {
 
 fn next_line(lines: &mut impl BufRead, text: &mut Vec<u8>) -> Result<Option<Line>> {
     text.clear();
-    loop {
-        let buffer = lines.fill_buf().map_err(|error| Error::stream("read the index", error))?;
-        if buffer.is_empty() {
-            return if text.is_empty() {
-                Ok(None)
-            } else {
-                Err(Error::malformed("index: ends in the middle of a line"))
-            };
+    // With its line feed.
+    let most = LIMITS.index_line.saturating_add(1);
+    lines
+        .take(most as u64)
+        .read_until(b'\n', text)
+        .map_err(|error| Error::stream("read the index", error))?;
+    match text.pop() {
+        None => Ok(None),
+        Some(b'\n') => Line::decode(text).map(Some),
+        Some(_) if text.len() == LIMITS.index_line => {
+            Err(Error::malformed("index: a line of more than 1 MiB"))
         }
-        let end = buffer.iter().position(|&byte| byte == b'\n');
-        let part = end.unwrap_or(buffer.len());
-        if text.len().saturating_add(part) > LIMITS.index_line {
-            return Err(Error::malformed("index: a line of more than 1 MiB"));
-        }
-        text.extend_from_slice(&buffer[..part]);
-        lines.consume(part.saturating_add(usize::from(end.is_some())));
-        if end.is_some() {
-            return Line::decode(text).map(Some);
-        }
+        Some(_) => Err(Error::malformed("index: ends in the middle of a line")),
     }
 }
 
