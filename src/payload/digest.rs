@@ -4,6 +4,21 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::error::{Error, Result};
+use crate::path::ArchivePath;
+
+/// Fails unless a file's content is that of its hash in the index.
+///
+/// # Errors
+///
+/// `Tampered`.
+pub(crate) fn compare(path: &ArchivePath, content: &[u8], expected: &[u8; 32]) -> Result<()> {
+    if *expected == <[u8; 32]>::from(Sha256::digest(content)) {
+        return Ok(());
+    }
+    Err(Error::tampered(format!("`{path}` does not match its hash in the index")))
+}
+
 /// Hashes and counts what is written through it.
 pub(crate) struct DigestWriter<W> {
     inner: W,

@@ -1,9 +1,8 @@
 //! A file whose content is in memory: proven before it is made.
 
-use sha2::{Digest as _, Sha256};
-
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Xattr};
+use crate::payload::digest::compare;
 
 use super::content::write_with_holes;
 use super::directory::{raw_mode, shown};
@@ -28,9 +27,8 @@ impl SmallFile<'_> {
     ///
     /// `Tampered` where the hash is another one; `Io`.
     pub(in crate::restore) fn make(&self, directory: &Directory, content: &[u8]) -> Result<Vec<String>> {
-        if self.hash.is_some_and(|hash| hash != <[u8; 32]>::from(Sha256::digest(content))) {
-            let path = &self.entry.path;
-            return Err(Error::tampered(format!("`{path}` does not match its hash in the index")));
+        if let Some(hash) = &self.hash {
+            compare(&self.entry.path, content, hash)?;
         }
         let facts = Facts { mode: self.entry.mode, mtime: self.entry.mtime };
         // Attributes can be set by whom the mode lets write.
