@@ -159,6 +159,16 @@ fn nothing_of_a_secret_leaves_its_place() {
         stage.assert_clean(&["box.ocbak"]);
     }
     assert!(fs::read_to_string(out("restored/state/.env")).unwrap().contains(SECRET));
+
+    // The passphrase of the new archive comes from a command; none of the content touches a disk on its way.
+    let watch = stage.watch();
+    let command = format!("cat '{}'", passphrase.display());
+    let anew = stage.drive().join("new.ocbak");
+    let ran = stage.opening("rekey").args(["--new-passphrase-command", &command, "-o"]).arg(&anew).success();
+    watch.end_well();
+    assert_unspoken(&ran.stdout, &ran.stderr);
+    assert_eq!(fs::metadata(&anew).unwrap().permissions().mode() & 0o7777, 0o600);
+    stage.assert_clean(&["box.ocbak", "new.ocbak"]);
 }
 
 #[test]
