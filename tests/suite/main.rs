@@ -7,6 +7,7 @@ mod acceptance;
 mod bad_input;
 mod benches;
 mod comparison;
+mod counts;
 mod credentials;
 mod damage;
 mod drives;
