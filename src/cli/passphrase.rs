@@ -2,6 +2,7 @@
 
 mod command;
 mod place;
+mod strength;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use super::ui::Ui;
 
 use place::{NAMES, NEW_NAMES, Places};
 pub(crate) use place::{open, warn_if_shared};
+use strength::Strength;
 
 /// Where a passphrase comes from, if not from the prompt.
 #[derive(Debug, Group)]
@@ -159,6 +161,13 @@ pub(crate) fn ask_new(what: &str, nobody: Failure, ui: &Ui) -> Result<Passphrase
         return Ok(Passphrase::new(words.to_string()));
     }
     let secret = Secret { text, place: PROMPT.to_owned() }.long_enough()?;
+    // Before it is typed again, so that another one can be taken.
+    let strength = Strength::of(&secret.text);
+    if strength.is_weak() && !ui.quiet {
+        ui.warn(strength.sentence());
+    } else {
+        ui.note(strength.sentence());
+    }
     let again = terminal.secret("The same again: ")?;
     if *again != *secret.text {
         return Err(Failure::Mismatch);

@@ -102,6 +102,35 @@ fn a_new_passphrase_is_asked_for_after_the_old_one() {
 }
 
 #[test]
+fn the_worth_of_a_typed_passphrase_is_said_before_it_is_typed_again() {
+    for (option, typed, said) in [
+        (
+            "",
+            "Summer2026!!",
+            "\nwarning: this passphrase is weak, since it is little more than a common password: a thousand \
+             computers would need less than two hours to guess it\r\n",
+        ),
+        ("", "the owl that ate my left shoe", "\nnote: a thousand computers would need "),
+        ("-q", "Summer2026!!", ""),
+        ("-q", "the owl that ate my left shoe", ""),
+    ] {
+        let test = Test::installed();
+        let mut session = Session::start(&test, &format!("{CREATE} {option}"));
+        session.wait_for(FIRST).type_in(&format!("{typed}\n"));
+        session.wait_for("The same again: ");
+        let shown = session.shown.strip_suffix("The same again: ").unwrap().to_owned();
+        assert!(shown.contains(said), "{shown}");
+        assert_eq!(shown.trim().is_empty(), said.is_empty(), "{shown}");
+        assert!(!shown.contains(typed), "{shown}");
+        // Nobody is kept from it: what ends this is that the second one differs.
+        session.type_in("another\n");
+        let (code, rest) = session.end();
+        assert_eq!(code, Some(1), "{rest}");
+        assert!(rest.contains("error: the two passphrases differ"), "{rest}");
+    }
+}
+
+#[test]
 fn a_passphrase_beside_a_public_key_makes_two_slots() {
     let test = Test::installed();
     let mut session = Session::start(&test, &format!("{CREATE} -p -R public.txt"));
