@@ -111,7 +111,7 @@ def state(root, scale):
     """A state directory: 150 MB in 2,000 files, or 2 GB in 10,000, of which a log is 600 MB."""
     large = scale == "large"
     factor = {"tiny": 0.01, "small": 1, "large": 5}[scale]
-    heavy = {"tiny": 0.01, "small": 1, "large": 8.2}[scale]
+    heavy = {"tiny": 0.01, "small": 1, "large": 9.3}[scale]
     writer = Writer(root, f"state-{scale}")
     for number, size in enumerate(writer.sizes(int(1180 * factor), int(75e6 * heavy))):
         writer.lines(f"agents/{number % 4}/sessions/{number:05}.jsonl", size, writer.message)
