@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as Group;
 use zeroize::Zeroizing;
 
-use ocbak::{Archive, ArchiveBuilder, IdentityFile, Keys, Recipient, Sealed, SlotKind};
+use ocbak::{Archive, ArchiveBuilder, Error, IdentityFile, Keys, Recipient, Sealed, SlotKind};
 
 use super::failure::{Failure, Wanted};
 use super::passphrase::{
@@ -135,7 +135,15 @@ pub(crate) fn unseal(sealed: Sealed, args: &UnlockArgs, file: &Path, ui: &Ui) ->
             keys = keys.identities(identities.map_err(|error| error.within(path))?);
         }
     }
-    let archive = sealed.unlock(&keys).map_err(|error| error.within(file))?;
+    let archive = sealed.unlock(&keys).map_err(|error| match error {
+        // A key that is protected counts although nobody was asked for its passphrase.
+        Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, .. } => {
+            let identity_tried = !args.identities.is_empty();
+            Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried }
+        }
+        other => other,
+    });
+    let archive = archive.map_err(|error| error.within(file))?;
     for damage in archive.damage() {
         ui.warn(format_args!("`{}`: {}", file.display(), damage.what));
     }

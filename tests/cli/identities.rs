@@ -102,6 +102,7 @@ fn a_protected_key_is_not_asked_for_where_it_cannot_help() {
         .success()
         .args(VERIFY)
         .args(["-i", "key"])
+        .stderr_has("error: `box.ocbak`: no key slot opens with these identities\n")
         .stderr_has("hint: it has no recipients slot; try it without `--identity`")
         .ends_with(5);
 }

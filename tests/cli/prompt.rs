@@ -179,6 +179,19 @@ fn the_passphrase_of_a_private_key_is_asked_for() {
 }
 
 #[test]
+fn an_archive_is_encrypted_anew_for_a_passphrase_and_a_key() {
+    let test = Test::archived();
+    let mut session =
+        Session::start(&test, "$ocbak rekey box.ocbak -i private.txt -o new.ocbak -p -R public.txt");
+    session.wait_for(FIRST).type_in("an obviously fake passphrase\n");
+    session.wait_for("The same again: ").type_in("an obviously fake passphrase\n");
+    let (code, rest) = session.end();
+    assert_eq!(code, Some(0), "{rest}");
+    let test = test.args(["info", "new.ocbak"]).stdout_has("key slots  passphrase, recipients\n").success();
+    test.args(["verify", "-q", "new.ocbak", "--passphrase-file", "passphrase.txt"]).success();
+}
+
+#[test]
 fn a_short_one_is_refused_at_once() {
     let test = Test::installed();
     let mut session = Session::start(&test, CREATE);
