@@ -59,7 +59,7 @@ pub(crate) struct Global {
     /// Write one JSON document to standard output, with the same facts as the text.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Number of threads that compress or decompress; 0 takes one for each core.
+    /// Number of threads that compress, decompress, or make and check files; 0 takes one for each core.
     #[arg(long, global = true, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
 }

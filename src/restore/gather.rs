@@ -112,6 +112,7 @@ impl Batch<'_> {
 
 /// Files up to this size are made from memory.
 pub(super) const SMALL: u64 = 256 * 1024;
-/// What a batch holds at most, before its last file.
-const BATCH: usize = 256 * 1024;
-const FILES: usize = 64;
+/// What a batch holds at most, before its last file: as a rule a whole directory, since two threads that make names in
+/// one directory wait for each other.
+const BATCH: usize = 1024 * 1024;
+const FILES: usize = 1024;

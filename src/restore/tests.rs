@@ -7,6 +7,7 @@ pub(super) mod crash;
 mod in_place;
 mod merge;
 mod migrate;
+mod parallel;
 mod past;
 mod races;
 mod salvage;
