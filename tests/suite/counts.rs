@@ -9,7 +9,7 @@ use crate::support::scene::Scene;
 use crate::support::stock;
 
 /// Calls of the system by their names.
-type Calls = BTreeMap<String, i64>;
+type Calls = BTreeMap<String, i32>;
 
 #[test]
 fn a_small_file_costs_few_system_calls() {
@@ -19,11 +19,11 @@ fn a_small_file_costs_few_system_calls() {
         return;
     }
     let [few, many] = [FEW, MANY].map(calls);
-    let files = MANY - FEW;
+    let files = f64::from(MANY - FEW);
     for (command, most) in COMMANDS {
         let mut each: Vec<_> = many[command]
             .iter()
-            .map(|(name, calls)| (name, (calls - few[command].get(name).unwrap_or(&0)) as f64 / files as f64))
+            .map(|(name, calls)| (name, f64::from(calls - few[command].get(name).unwrap_or(&0)) / files))
             .filter(|(name, each)| !OTHERS.contains(&name.as_str()) && *each > 0.05)
             .collect();
         each.sort_by(|one, other| other.1.total_cmp(&one.1));
@@ -34,7 +34,7 @@ fn a_small_file_costs_few_system_calls() {
 }
 
 /// What the commands call for a home with so many small files.
-fn calls(files: i64) -> BTreeMap<&'static str, Calls> {
+fn calls(files: i32) -> BTreeMap<&'static str, Calls> {
     let scene = Scene::plain();
     let directory = scene.state().join("media/inbound");
     for number in 0..files {
@@ -66,8 +66,8 @@ fn calls(files: i64) -> BTreeMap<&'static str, Calls> {
 /// The most that a small file may cost. Create: two looks, of which one is beforehand; open, read, look again, list
 /// attributes, close. Restore: create, look at its mode, write, set its time, close. Verify: nothing.
 const COMMANDS: [(&str, f64); 3] = [("create", 7.2), ("verify", 0.3), ("restore", 5.2)];
-const FEW: i64 = 500;
-const MANY: i64 = 2500;
+const FEW: i32 = 500;
+const MANY: i32 = 2500;
 /// How often threads wait for each other, and where memory lies, is another matter. A build for tests looks at each
 /// handle before it closes it.
 const OTHERS: [&str; 9] =
