@@ -133,11 +133,9 @@ def state(root, scale):
 
 def tiny_files(root, count):
     writer = Writer(root, "many-small")
-    text = writer.text(2_000_000)
     for number in range(count):
-        length, start = writer.random.randrange(4000), writer.random.randrange(len(text) - 4000)
         writer.put(f"{('a', 'z')[number % 2]}/{number % 250:03}/{number:06}.json",
-                   f'{{"id":"{writer.id()}","key":"{writer.id(8)}","text":"{text[start:start + length]}"}}\n')
+                   f'{{"id":"{writer.id()}","key":"{writer.id(8)}","text":"{writer.text(writer.random.randrange(730))}"}}\n')
     return writer
 
 
