@@ -77,25 +77,20 @@ impl<R: Read + Seek> Decrypt<R> {
     /// # Errors
     ///
     /// `Malformed`, `Tampered` where it is not encrypted to the archive identity, those of `file`.
-    pub(crate) fn new(identity: &ArchiveIdentity, mut file: R, name: &str) -> Result<Self> {
+    pub(crate) fn new(identity: &ArchiveIdentity, file: R, name: &str) -> Result<Self> {
+        Self::begin(identity, Self::checked(file, name)?, name)
+    }
+
+    /// Checks the age header of a member that begins at the start of `file`; for [`Decrypt::begin`] by a reader that
+    /// cannot seek.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, those of `file`.
+    pub(crate) fn checked(mut file: R, name: &str) -> Result<R> {
         preflight::check(&mut file, Stanzas::Member).map_err(|error| named(name, error))?;
         file.seek(SeekFrom::Start(0)).map_err(|error| Error::stream("read the archive", error))?;
-        // A small buffer: reading one file must not read much of the archive.
-        let file = BufReader::with_capacity(1024, file);
-        let decryptor = match age::Decryptor::new_buffered(file) {
-            Ok(decryptor) => decryptor,
-            Err(age::DecryptError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(Error::stream("read the archive", error));
-            }
-            Err(_) => {
-                return Err(Error::malformed(format!("`{name}` is not an intact age file")));
-            }
-        };
-        let reader =
-            decryptor.decrypt(std::iter::once(&identity.key as &dyn age::Identity)).map_err(|_| {
-                Error::tampered(format!("`{name}` is damaged, or not encrypted to this archive's identity"))
-            })?;
-        Ok(Self { reader, name: name.to_owned() })
+        Ok(file)
     }
 
     /// Authenticates the last chunk and returns the length of the plaintext.
@@ -118,6 +113,30 @@ impl<R: Read + Seek> Decrypt<R> {
 }
 
 impl<R: Read> Decrypt<R> {
+    /// Reads the age header, which was checked.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, `Tampered` where it is not encrypted to the archive identity, those of `file`.
+    pub(crate) fn begin(identity: &ArchiveIdentity, file: R, name: &str) -> Result<Self> {
+        // A small buffer: reading one file must not read much of the archive.
+        let file = BufReader::with_capacity(1024, file);
+        let decryptor = match age::Decryptor::new_buffered(file) {
+            Ok(decryptor) => decryptor,
+            Err(age::DecryptError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(Error::stream("read the archive", error));
+            }
+            Err(_) => {
+                return Err(Error::malformed(format!("`{name}` is not an intact age file")));
+            }
+        };
+        let reader =
+            decryptor.decrypt(std::iter::once(&identity.key as &dyn age::Identity)).map_err(|_| {
+                Error::tampered(format!("`{name}` is damaged, or not encrypted to this archive's identity"))
+            })?;
+        Ok(Self { reader, name: name.to_owned() })
+    }
+
     /// Fills the buffer.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::crypto::identity::ArchiveIdentity;
@@ -10,13 +10,13 @@ use crate::crypto::stream::Decrypt;
 use crate::error::{Error, Result};
 use crate::format::index::Index;
 use crate::format::manifest::Member;
+use crate::payload::ahead::Ahead;
 use crate::payload::codec::Decompressor;
-use crate::payload::digest::DigestReader;
 use crate::payload::{spawn, workers};
 
 /// Reads the tar of a payload from its start to its end.
 pub(super) struct FrameReader {
-    workers: Vec<Receiver<Result<Vec<u8>>>>,
+    workers: Vec<Turn>,
     /// Frames received so far.
     received: usize,
     current: Vec<u8>,
@@ -27,6 +27,18 @@ pub(super) struct FrameReader {
 
 /// A compressed frame and the length of its content.
 type Job = (Vec<u8>, usize);
+
+/// What one worker decompressed, and the way back of its buffers.
+struct Turn {
+    frames: Receiver<Result<Vec<u8>>>,
+    give_back: Sender<Vec<u8>>,
+}
+
+/// The way to a worker, and what comes back from it.
+struct Dealt {
+    jobs: SyncSender<Result<Job>>,
+    reusable: Receiver<Vec<u8>>,
+}
 
 impl FrameReader {
     /// Starts reading a payload whose member begins at the start of `file`.
@@ -48,15 +60,17 @@ impl FrameReader {
         for _ in 0..workers(threads, frame_size) {
             let (to_worker, from_reader) = sync_channel::<Result<Job>>(1);
             let (to_caller, from_worker) = sync_channel(1);
+            let (compressed_back, compressed_reusable) = channel();
+            let (tar_back, tar_reusable) = channel();
             spawn("decompress", move || {
-                decompress(frame_size, &from_reader, &to_caller);
+                decompress(frame_size, &from_reader, &compressed_back, &to_caller, &tar_reusable);
             })?;
-            jobs.push(to_worker);
-            results.push(from_worker);
+            jobs.push(Dealt { jobs: to_worker, reusable: compressed_reusable });
+            results.push(Turn { frames: from_worker, give_back: tar_back });
         }
         let lengths = frame_lengths(index);
         let what = name.to_owned();
-        let reader = spawn("read", move || read(&identity, file, lengths, &jobs, member, &what))?;
+        let reader = spawn("decrypt", move || read(&identity, file, lengths, &jobs, member, &what))?;
         Ok(Self { workers: results, received: 0, current: Vec::new(), position: 0, reader: Some(reader) })
     }
 
@@ -88,9 +102,10 @@ impl FrameReader {
         let Some(worker) = self.workers.get(self.received % self.workers.len().max(1)) else {
             return Ok(false);
         };
-        match worker.recv() {
+        match worker.frames.recv() {
             Ok(frame) => {
-                self.current = frame?;
+                // Nobody may want the buffer any more.
+                let _ = worker.give_back.send(std::mem::replace(&mut self.current, frame?));
                 self.position = 0;
                 self.received += 1;
                 Ok(true)
@@ -142,27 +157,28 @@ fn frame_lengths(index: &Index) -> Vec<(u32, u32)> {
 }
 
 /// Decrypts frame after frame and deals them out.
-fn read<R: Read + Seek>(
+fn read<R: Read + Seek + Send + 'static>(
     identity: &ArchiveIdentity,
     file: R,
     lengths: Vec<(u32, u32)>,
-    workers: &[SyncSender<Result<Job>>],
+    workers: &[Dealt],
     member: Member,
     name: &str,
 ) -> Result<()> {
-    let mut file = DigestReader::new(file);
-    let mut decrypt = Decrypt::new(identity, &mut file, name)?;
+    let mut file = Ahead::new(Decrypt::checked(file, name)?)?;
+    let mut decrypt = Decrypt::begin(identity, &mut file, name)?;
     for ((compressed, length), worker) in lengths.into_iter().zip(workers.iter().cycle()) {
-        let mut frame = vec![0; compressed as usize];
+        let mut frame = worker.reusable.try_recv().unwrap_or_default();
+        frame.resize(compressed as usize, 0);
         let job = decrypt.fill(&mut frame).map(|()| (frame, length as usize));
         let failed = job.is_err();
-        if worker.send(job).is_err() || failed {
+        if worker.jobs.send(job).is_err() || failed {
             return Ok(());
         }
     }
     let mut more = [0];
     let beyond = decrypt.read(&mut more).map_err(|error| Error::stream("read the archive", error))?;
-    let (length, sha256) = file.finish();
+    let (length, sha256) = file.finish()?;
     if beyond > 0 {
         return Err(Error::malformed(format!("`{name}` is longer than its frames")));
     }
@@ -173,12 +189,20 @@ fn read<R: Read + Seek>(
     Ok(())
 }
 
-fn decompress(frame_size: u32, jobs: &Receiver<Result<Job>>, done: &SyncSender<Result<Vec<u8>>>) {
+fn decompress(
+    frame_size: u32,
+    jobs: &Receiver<Result<Job>>,
+    compressed_back: &Sender<Vec<u8>>,
+    done: &SyncSender<Result<Vec<u8>>>,
+    reusable: &Receiver<Vec<u8>>,
+) {
     let mut decompressor = Decompressor::new();
     for job in jobs {
         let result = job.and_then(|(frame, length)| {
-            let mut tar = Vec::new();
+            let mut tar = reusable.try_recv().unwrap_or_default();
             decompressor.decompress(&frame, length, frame_size, &mut tar)?;
+            // Nobody may want the buffer any more.
+            let _ = compressed_back.send(frame);
             Ok(tar)
         });
         if done.send(result).is_err() {

@@ -1,5 +1,6 @@
 //! Entries to tar to frames to encrypted bytes, and back: parallel, in bounded memory (spec §8).
 
+mod ahead;
 mod codec;
 pub(crate) mod crew;
 pub(crate) mod digest;
