@@ -28,7 +28,7 @@ impl Ahead {
     ///
     /// `Io` when no thread can be started.
     pub(super) fn new<R: Read + Send + 'static>(mut file: R) -> Result<Self> {
-        let (to_taker, pieces) = sync_channel(1);
+        let (to_taker, pieces) = sync_channel(QUEUE);
         let (give_back, free) = channel::<Vec<u8>>();
         let thread = spawn("read", move || {
             let (mut length, mut hash) = (0, Sha256::new());
@@ -108,6 +108,8 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Large enough for few system calls, small enough to stay in the cache.
 const PIECE: usize = 256 * 1024;
+/// So many that nobody waits for each single one.
+const QUEUE: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ impl<W: Write + Send + 'static> Store<W> {
     ///
     /// `Io` when no thread can be started.
     pub(super) fn new(sink: W) -> Result<Self> {
-        let (pieces, taken) = sync_channel::<Vec<u8>>(1);
+        let (pieces, taken) = sync_channel::<Vec<u8>>(QUEUE);
         let (give_back, free) = channel();
         let thread = spawn("store", move || {
             let mut sink = DigestWriter::new(sink);
@@ -104,6 +104,8 @@ fn failed(error: io::Error) -> Error {
 
 /// Large enough for few system calls, small enough to stay in the cache.
 const PIECE: usize = 256 * 1024;
+/// So many that nobody waits for each single one.
+const QUEUE: usize = 4;
 
 #[cfg(test)]
 mod tests {
