@@ -110,6 +110,8 @@ pub(crate) enum Failure {
     NoOpenClaw,
     /// A directory to write into does not exist.
     NoDirectory { directory: PathBuf },
+    /// A directory is to hold archives, and holds none.
+    NoArchives { directory: PathBuf },
     /// A pattern is not one.
     BadGlob(Error),
     /// A pattern selects nothing.
@@ -166,7 +168,8 @@ impl Failure {
         })
     }
 
-    fn exit(&self) -> Exit {
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => match error.kind() {
                 ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered => Exit::Damaged,
@@ -284,6 +287,9 @@ impl fmt::Display for Failure {
             Self::NoOpenClaw => f.write_str("there is no `openclaw` in PATH to run its own checks with"),
             Self::NoDirectory { directory } => {
                 write!(f, "there is no directory `{}`", directory.display())
+            }
+            Self::NoArchives { directory } => {
+                write!(f, "there is no archive in `{}`", directory.display())
             }
             Self::BadGlob(error) => error.fmt(f),
             Self::NoMatch { glob, file } => {

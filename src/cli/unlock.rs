@@ -3,12 +3,15 @@
 //! No secret is ever an argument's value, since every process of the machine sees those.
 
 use std::io::{self, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
 use zeroize::Zeroizing;
 
-use ocbak::{Archive, ArchiveBuilder, Error, IdentityFile, Keys, Recipient, Sealed, SlotKind};
+use ocbak::{
+    Archive, ArchiveBuilder, Error, IdentityFile, Keys, ProtectedIdentities, Recipient, Sealed, SlotKind,
+};
 
 use super::failure::{Failure, Wanted};
 use super::passphrase::{
@@ -113,42 +116,78 @@ pub(crate) fn unlock(args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive,
 
 /// Opens an archive that was found already.
 pub(crate) fn unseal(sealed: Sealed, args: &UnlockArgs, file: &Path, ui: &Ui) -> Result<Archive, Failure> {
-    let mut keys = Keys::new().max_work_factor(args.max_work_factor);
-    let mut protected = Vec::new();
-    for path in &args.identities {
-        let file = IdentityFile::parse(&read_small(path, Some(ui))?);
-        match file.map_err(|error| Failure::Argument(error.within(path)))? {
-            IdentityFile::Plain(identities) => keys = keys.identities(identities),
-            IdentityFile::Protected(file) => protected.push((path, file)),
+    let mut keyring = Keyring::new(args, file, ui)?;
+    keyring.complete(&sealed, ui)?;
+    keyring.open(sealed, file, ui)
+}
+
+/// The keys that the user gives; each is asked for once, however many archives they are to open.
+pub(crate) struct Keyring<'a> {
+    args: &'a UnlockArgs,
+    /// What the user named: an archive, or a directory of them.
+    about: &'a Path,
+    keys: Keys,
+    /// No passphrase was given or typed so far.
+    wants_passphrase: bool,
+    /// Private keys whose passphrases were not asked for so far.
+    protected: Vec<(&'a Path, ProtectedIdentities)>,
+}
+
+impl<'a> Keyring<'a> {
+    /// Reads what is given; nobody is asked so far.
+    pub(crate) fn new(args: &'a UnlockArgs, about: &'a Path, ui: &Ui) -> Result<Self, Failure> {
+        let mut keys = Keys::new().max_work_factor(args.max_work_factor);
+        let mut protected = Vec::new();
+        for path in &args.identities {
+            let file = IdentityFile::parse(&read_small(path, Some(ui))?);
+            match file.map_err(|error| Failure::Argument(error.within(path)))? {
+                IdentityFile::Plain(identities) => keys = keys.identities(identities),
+                IdentityFile::Protected(file) => protected.push((path.as_path(), file)),
+            }
         }
+        let given = args.passphrase.read(ui)?;
+        let wants_passphrase = given.is_none() && args.identities.is_empty();
+        if let Some(secret) = given {
+            keys = keys.passphrase(secret.passphrase());
+        }
+        Ok(Self { args, about, keys, wants_passphrase, protected })
     }
-    // An archive without the slot for it fails with what it needs, before anybody types.
-    if let Some(secret) = args.passphrase.read(ui)? {
-        keys = keys.passphrase(secret.passphrase());
-    } else if args.identities.is_empty() && sealed.has_slot(SlotKind::Passphrase) {
-        keys = keys.passphrase(ask(file, ui)?);
-    }
-    for (path, file) in protected {
+
+    /// Asks for what may open an archive and is not there: one without the slot for it fails with what it needs,
+    /// before anybody types.
+    pub(crate) fn complete(&mut self, sealed: &Sealed, ui: &Ui) -> Result<(), Failure> {
+        if self.wants_passphrase && sealed.has_slot(SlotKind::Passphrase) {
+            self.keys = mem::take(&mut self.keys).passphrase(ask(self.about, ui)?);
+            self.wants_passphrase = false;
+        }
         if sealed.has_slot(SlotKind::Recipients) {
-            let passphrase = ask_of_key(path, ui)?;
-            let identities = file.open(&passphrase, args.max_work_factor);
-            keys = keys.identities(identities.map_err(|error| error.within(path))?);
+            for (path, file) in self.protected.drain(..) {
+                let passphrase = ask_of_key(path, ui)?;
+                let identities = file.open(&passphrase, self.args.max_work_factor);
+                let identities = identities.map_err(|error| error.within(path))?;
+                self.keys = mem::take(&mut self.keys).identities(identities);
+            }
         }
+        Ok(())
     }
-    let archive = sealed.unlock(&keys).map_err(|error| match error {
-        // A key that is protected counts although nobody was asked for its passphrase.
-        Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, .. } => {
-            let identity_tried = !args.identities.is_empty();
-            Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried }
+
+    /// Opens an archive with what is there.
+    pub(crate) fn open(&self, sealed: Sealed, file: &Path, ui: &Ui) -> Result<Archive, Failure> {
+        let archive = sealed.unlock(&self.keys).map_err(|error| match error {
+            // A key that is protected counts although nobody was asked for its passphrase.
+            Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, .. } => {
+                let identity_tried = !self.args.identities.is_empty();
+                Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried }
+            }
+            other => other,
+        });
+        let archive = archive.map_err(|error| error.within(file))?;
+        for damage in archive.damage() {
+            ui.warn(format_args!("`{}`: {}", file.display(), damage.what));
         }
-        other => other,
-    });
-    let archive = archive.map_err(|error| error.within(file))?;
-    for damage in archive.damage() {
-        ui.warn(format_args!("`{}`: {}", file.display(), damage.what));
+        ui.detail(format_args!("opened by {}", slot(archive.opened_by())));
+        Ok(archive)
     }
-    ui.detail(format_args!("opened by {}", slot(archive.opened_by())));
-    Ok(archive)
 }
 
 impl UnlockArgs {

@@ -1,5 +1,7 @@
 //! `ocbak verify`: whether an archive is sound.
 
+mod drive;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
@@ -14,28 +16,76 @@ use super::ui::{self, Output, Ui, count, shown, size};
 use super::unlock::{UnlockArgs, slot, slot_word, unlock};
 use super::verified;
 
-/// Check that an archive is whole; exit code 4 where it is not.
+/// Check that an archive, or every archive of a directory, is whole; exit code 4 where one is not.
 ///
 /// Decrypts and decompresses everything and compares every file with its digest, and writes
-/// nothing.
+/// nothing. Of a directory, says what was found of each archive, newest first, and goes on after a
+/// damaged one. The keys are given once for all of them: what they do not open is named, and gives exit
+/// code 5 where nothing worse is found. A directory without archives is a failure.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
-    /// The archive.
+    /// The archive, or a directory with archives; directories below it are not looked at.
     file: PathBuf,
     /// Only compare the encrypted bytes with the digests in the manifest. Needs no key and finds
     /// a drive that rots, but not a forgery.
     #[arg(long)]
     quick: bool,
+    /// Show when a directory's archives were made as UTC instead of by this machine's clock.
+    #[arg(long)]
+    utc: bool,
     #[command(flatten)]
     unlock: UnlockArgs,
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    if args.quick { quick(args, ui) } else { full(args, ui) }
+    let file = &args.file;
+    if file.is_dir() {
+        return drive::run(args, ui);
+    }
+    let outcome = if args.quick {
+        quick(&Sealed::open(file)?, file, ui)?
+    } else {
+        full(&unlock(&args.unlock, file, ui)?, file, ui)?
+    };
+    if ui.json {
+        let mut document = outcome.document;
+        json::put_warnings(&mut document, ui);
+        ui::document(&document)?;
+    } else {
+        let mut output = Output::new();
+        for line in &outcome.before {
+            output.line(line)?;
+        }
+        for line in &outcome.damage {
+            output.line(format_args!("damaged: {line}"))?;
+        }
+        if outcome.damage.is_empty() {
+            output.line(&outcome.sound)?;
+        }
+        if let Some(line) = &outcome.after {
+            output.line(line)?;
+        }
+        output.finish()?;
+    }
+    Ok(outcome.exit)
 }
 
-fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    let sealed = Sealed::open(&args.file)?;
+/// What was found about one archive.
+struct Outcome {
+    /// What there is to say first.
+    before: Vec<String>,
+    /// What is wrong, each once.
+    damage: Vec<String>,
+    /// What to say where nothing is.
+    sound: String,
+    /// What to do about the damage.
+    after: Option<String>,
+    /// All of it, for `--json`.
+    document: Value,
+    exit: Exit,
+}
+
+fn quick(sealed: &Sealed, file: &Path, ui: &Ui) -> Result<Outcome, Failure> {
     let total = sealed
         .manifest()
         .payloads
@@ -44,43 +94,40 @@ fn quick(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         .fold(0, u64::saturating_add);
     let found = {
         let progress = ui.progress("checking", Some(total));
-        sealed.verify_digests(&progress).map_err(|error| error.within(&args.file))?
+        sealed.verify_digests(&progress).map_err(|error| error.within(file))?
     };
     let damage = merged(&sealed.damage(), &found);
     let prospect = if damage.is_empty() {
         None
     } else {
         let progress = ui.progress("looking at the damage", None);
-        Some(sealed.prospect(&progress).map_err(|error| error.within(&args.file))?)
+        Some(sealed.prospect(&progress).map_err(|error| error.within(file))?)
     };
-    if ui.json {
-        let mut document = json!({
-            "file": json::path(&args.file),
-            "quick": true,
-            "authenticated": false,
-            "sound": damage.is_empty(),
-            "bytes": total,
-            "damage": damage,
-            "repair": prospect.as_ref().map(|prospect| json!({
-                "possible": prospect.repairable,
-                "damaged_blocks": prospect.damaged,
-                "lost_blocks": prospect.lost,
-                "left": json::damage(&prospect.left),
-            })),
-        });
-        json::put_warnings(&mut document, ui);
-        ui::document(&document)?;
-    } else {
-        let sound =
-            format!("no rot found in {} of encrypted bytes; not authenticated: no key was used", size(total));
-        say(&damage, &sound, Output::new())?;
-        if let Some(prospect) = prospect {
-            let mut output = Output::new();
-            output.line(outlook(&prospect, sealed.parity(), &args.file))?;
-            output.finish()?;
-        }
-    }
-    Ok(exit(&damage, sealed.manifest(), false))
+    let document = json!({
+        "file": json::path(file),
+        "quick": true,
+        "authenticated": false,
+        "sound": damage.is_empty(),
+        "bytes": total,
+        "damage": damage,
+        "repair": prospect.as_ref().map(|prospect| json!({
+            "possible": prospect.repairable,
+            "damaged_blocks": prospect.damaged,
+            "lost_blocks": prospect.lost,
+            "left": json::damage(&prospect.left),
+        })),
+    });
+    Ok(Outcome {
+        before: Vec::new(),
+        sound: format!(
+            "no rot found in {} of encrypted bytes; not authenticated: no key was used",
+            size(total)
+        ),
+        after: prospect.map(|prospect| outlook(&prospect, sealed.parity(), file)),
+        document,
+        exit: exit(&damage, sealed.manifest(), false),
+        damage,
+    })
 }
 
 /// Whether what is damaged can be put right.
@@ -105,46 +152,41 @@ fn outlook(prospect: &Prospect, parity: Option<Parity>, file: &Path) -> String {
     )
 }
 
-fn full(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    let archive = unlock(&args.unlock, &args.file, ui)?;
+fn full(archive: &Archive, file: &Path, ui: &Ui) -> Result<Outcome, Failure> {
     let report = {
         // Only a bar needs to know how much there is; a damaged index is the check's to report.
         let lengths = archive.roles().map(|role| Some(archive.index(role).ok()?.content));
         let total = if ui.shows_progress() { lengths.sum() } else { None };
         let progress = ui.progress("checking", total);
-        archive.verify(ui.threads, &progress).map_err(|error| error.within(&args.file))?
+        archive.verify(ui.threads, &progress).map_err(|error| error.within(file))?
     };
     let damage = merged(archive.damage(), &report.damage);
     // A damaged index was reported already; its remarks are lost with it.
-    let remarks = if damage.is_empty() { Remarks::of(&archive, &args.file)? } else { Remarks::default() };
-    if ui.json {
-        let mut document = json!({
-            "file": json::path(&args.file),
-            "quick": false,
-            "authenticated": true,
-            "slot": slot_word(archive.opened_by()),
-            "sound": damage.is_empty(),
-            "entries": report.entries,
-            "bytes": report.bytes,
-            "damage": damage,
-            "attention": remarks.json(),
-        });
-        json::put_warnings(&mut document, ui);
-        ui::document(&document)?;
-    } else {
-        let mut output = Output::new();
-        output.line(format_args!("opened by {}", slot(archive.opened_by())))?;
-        for line in remarks.lines() {
-            output.line(format_args!("noted when it was made: {line}"))?;
-        }
-        let sound = format!(
+    let remarks = if damage.is_empty() { Remarks::of(archive, file)? } else { Remarks::default() };
+    let document = json!({
+        "file": json::path(file),
+        "quick": false,
+        "authenticated": true,
+        "slot": slot_word(archive.opened_by()),
+        "sound": damage.is_empty(),
+        "entries": report.entries,
+        "bytes": report.bytes,
+        "damage": damage,
+        "attention": remarks.json(),
+    });
+    let noted = remarks.lines().map(|line| format!("noted when it was made: {line}"));
+    Ok(Outcome {
+        before: std::iter::once(format!("opened by {}", slot(archive.opened_by()))).chain(noted).collect(),
+        sound: format!(
             "sound: {}, {} of content",
             count(report.entries, "entry", "entries"),
             size(report.bytes)
-        );
-        say(&damage, &sound, output)?;
-    }
-    Ok(exit(&damage, archive.manifest(), true))
+        ),
+        after: None,
+        document,
+        exit: exit(&damage, archive.manifest(), true),
+        damage,
+    })
 }
 
 /// What needed attention when the archive was made.
@@ -185,16 +227,6 @@ pub(crate) fn merged(opening: &[Damage], checking: &[Damage]) -> Vec<String> {
         }
     }
     lines
-}
-
-fn say(damage: &[String], sound: &str, mut output: Output) -> Result<(), Failure> {
-    for line in damage {
-        output.line(format_args!("damaged: {line}"))?;
-    }
-    if damage.is_empty() {
-        output.line(sound)?;
-    }
-    output.finish()
 }
 
 /// Remembers an archive that was found sound, which only a key can tell, and forgets what was not.

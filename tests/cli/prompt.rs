@@ -4,6 +4,8 @@
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use ocbak::{ArchiveBuilder, Passphrase, Role, Source};
+
 use super::support::Test;
 
 /// The program at a terminal, and somebody who types.
@@ -176,6 +178,23 @@ fn the_passphrase_of_a_private_key_is_asked_for() {
         assert!(rest.contains(said), "{rest}");
         assert!(!rest.contains(typed), "{rest}");
     }
+}
+
+#[test]
+fn one_question_is_for_all_archives_of_a_drive() {
+    let test = Test::new().write("drive/holiday.jpg", "a photo");
+    for name in ["a", "b"] {
+        let file = std::fs::File::create_new(test.path(&format!("drive/{name}.ocbak"))).unwrap();
+        let passphrase = Passphrase::new("fake horse battery".to_owned());
+        let mut writer = ArchiveBuilder::new().passphrase(passphrase).work_factor(1).create(file).unwrap();
+        writer.begin(Source::default(), Role::State).unwrap();
+        writer.finish().unwrap();
+    }
+    let mut session = Session::start(&test, "$ocbak verify drive");
+    session.wait_for("Passphrase of `drive`: ").type_in("fake horse battery\n");
+    let (code, rest) = session.end();
+    assert_eq!((code, rest.matches("sound: ").count()), (Some(0), 2), "{rest}");
+    assert!(!rest.contains("horse") && !rest.contains("Passphrase"), "{rest}");
 }
 
 #[test]

@@ -74,6 +74,9 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::NoOpenClaw => "put it into PATH, or leave out `--run-doctor`",
         Failure::NoDirectory { .. } => "create it first, or name another one",
+        Failure::NoArchives { .. } => {
+            "is the drive there? Only files named `*.ocbak` or `*.ocbak.001` are looked at, and no directories in it"
+        }
         Failure::BadGlob(_) => {
             "`*` matches within a name, `**` any number of directories; put `\\` before a \
              character that shall mean itself"
