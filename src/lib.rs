@@ -8,6 +8,7 @@
 //!   [`Archive::read`] gets one file by seeking, [`Archive::stream`] all of them in order, [`Archive::verify`] checks everything.
 //! * [`Archive::change_passphrase`] gives it another passphrase in place; [`Archive::copy_into`] writes its content into
 //!   a new one.
+//! * [`diff()`] tells in what an archive and an installation, or two archives, differ.
 //! * [`Shelf`] is the archives of a directory; a [`Retention`] says which of them to keep.
 //! * [`Plan`] and [`restore()`] put things back; [`salvage()`] takes out what is intact in a damaged archive.
 //!
@@ -31,6 +32,7 @@ mod archive;
 mod capture;
 mod check;
 mod crypto;
+mod diff;
 mod error;
 mod format;
 mod history;
@@ -59,9 +61,12 @@ pub use archive::{
     Archive, ArchiveBuilder, ArchiveWriter, Damage, EntryReader, Lossy, NewArchive, Parity, PayloadSummary,
     Prospect, ReadAt, Repaired, Sealed, SlotChange, Summary, Verifier, VerifyReport, remove_unfinished,
 };
-pub use capture::{CaptureOptions, Estimate, Forecast, Preview, capture, estimate, preview};
+pub use capture::{
+    CaptureOptions, Contents, Estimate, Forecast, Preview, capture, contents, estimate, preview,
+};
 pub use check::{Cause, Finding, check};
 pub use crypto::{Identity, IdentityFile, Keys, Passphrase, ProtectedIdentities, Recipient};
+pub use diff::{Aspect, Difference, Differences, Side, diff};
 pub use error::{Error, ErrorKind, Lookalike, Result};
 pub use format::entry::{
     Entry, Item, ItemKind, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source, Xattr,

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 /// The layers, lowest first.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "error", "path", "pattern", "observer", "format", "crypto", "payload", "archive", "history", "openclaw",
-    "capture", "check", "restore", "cli",
+    "capture", "diff", "check", "restore", "cli",
 ];
 
 /// Dependencies that only some modules may name.

@@ -4,8 +4,10 @@
 //! ending the backup.
 
 mod ahead;
+mod contents;
 mod estimate;
 mod facts;
+mod fingerprint;
 mod listing;
 mod meta;
 mod missed;
@@ -41,7 +43,9 @@ use crate::format::limits::LIMITS;
 use crate::observer::Observer;
 use crate::openclaw::Installation;
 
+pub use contents::{Contents, contents};
 pub use estimate::Estimate;
+pub(crate) use fingerprint::Fingerprint;
 pub(crate) use scratch::{Copy, Scratch};
 pub(crate) use sqlite::copy_database;
 pub use survey::Preview;

@@ -1,6 +1,7 @@
 //! Captures of hostile and of ordinary trees into memory.
 
 mod ahead;
+mod contents;
 mod databases;
 mod files;
 mod roots;
