@@ -51,7 +51,7 @@ fn every_command_and_option_that_is_shown_exists() {
 
 #[test]
 fn options_named_in_the_text_exist() {
-    let all: String = ["create", "info", "list", "verify", "restore", "extract", "check", "where"]
+    let all: String = ["create", "info", "list", "verify", "restore", "extract", "diff", "check", "where"]
         .map(|name| help(&[name]))
         .concat();
     let text = readme();

@@ -9,7 +9,8 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use ocbak::{Role, Search};
 
 use super::{
-    check, create, extract, info, keygen, list, locate, passwd, prune, rekey, repair, restore, undo, verify,
+    check, create, diff, extract, info, keygen, list, locate, passwd, prune, rekey, repair, restore, undo,
+    verify,
 };
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Restore(restore::Args),
     Undo(undo::Args),
     Extract(extract::Args),
+    Diff(diff::Args),
     Keygen(keygen::Args),
     Passwd(passwd::Args),
     Rekey(rekey::Args),
@@ -127,7 +129,8 @@ impl From<RoleName> for Role {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but something that should be in the archive \
-was left out or needs attention; 4 the archive is damaged or forged; 5 no key fits; 130 interrupted.";
+was left out or needs attention, or `diff` found differences; 4 the archive is damaged or forged; \
+5 no key fits; 130 interrupted.";
 
 #[cfg(test)]
 mod tests {

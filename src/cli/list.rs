@@ -156,7 +156,8 @@ impl<T> Serialize for Each<'_, T> {
     }
 }
 
-fn facts_of(entry: &Entry) -> Value {
+/// The facts about an entry, for `--json`.
+pub(crate) fn facts_of(entry: &Entry) -> Value {
     let mut object = Map::new();
     json::put_name(&mut object, "path", entry.path.as_bytes());
     let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);

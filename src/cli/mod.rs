@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod create;
 mod destination;
+mod diff;
 mod extract;
 mod failure;
 mod info;
@@ -80,6 +81,7 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Repair(args) => repair::run(&args, ui),
         Command::Restore(args) => restore::run(&args, ui),
         Command::Undo(args) => undo::run(&args, ui),
+        Command::Diff(args) => diff::run(&args, ui),
         Command::Keygen(args) => keygen::run(&args, ui),
         Command::Passwd(args) => passwd::run(&args, ui),
         Command::Rekey(args) => rekey::run(&args, ui),

@@ -20,6 +20,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  prune    Remove old archives from a directory",
         "  where    Show which OpenClaw installation is found",
         "  check    Look over an installation",
+        "  diff     Show what differs between an archive and the installation, or another archive",
         "  extract  Take single files or directories out of an archive",
         "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but",
         "130 interrupted",
@@ -87,6 +88,18 @@ fn commands_name_units_and_defaults() {
         (
             "prune",
             &["--keep-daily <N>", "--keep-within <TIME>", "--dry-run", "--yes", "Never removed", "--utc"],
+        ),
+        (
+            "diff",
+            &[
+                "--stat",
+                "--mtime",
+                "--path <GLOB>",
+                "--home <DIR>",
+                "exit code 3",
+                "owners and extended",
+                "[OTHER]",
+            ],
         ),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {

@@ -2,6 +2,7 @@
 
 mod check;
 mod create;
+mod diff;
 mod drive;
 mod help;
 mod history;
