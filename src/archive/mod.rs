@@ -2,6 +2,7 @@
 
 mod builder;
 mod entries;
+mod export;
 mod file;
 mod header;
 mod leftover;

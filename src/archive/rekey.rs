@@ -6,7 +6,7 @@ use crate::archive::builder::ArchiveBuilder;
 use crate::archive::open::Archive;
 use crate::archive::writer::ArchiveWriter;
 use crate::error::{Error, Result};
-use crate::format::entry::{Entry, Item, ItemKind, Node, Role};
+use crate::format::entry::{Item, Role};
 use crate::observer::Observer;
 use crate::payload::stream::PayloadStream;
 
@@ -65,7 +65,7 @@ impl Archive {
                 mode: entry.mode,
                 mtime: entry.mtime,
                 xattrs: &xattrs,
-                kind: kind(entry),
+                kind: entry.node.kind(),
             };
             writer.append(&item, &mut Content { stream: &mut stream, observer })?;
             // A file is proven only when its end was read.
@@ -80,15 +80,6 @@ impl Archive {
             writer.note(noted)?;
         }
         Ok(())
-    }
-}
-
-fn kind(entry: &Entry) -> ItemKind<'_> {
-    match &entry.node {
-        Node::File { size, .. } => ItemKind::File { size: *size },
-        Node::Directory => ItemKind::Directory,
-        Node::Symlink { target } => ItemKind::Symlink { target },
-        Node::Hardlink { target } => ItemKind::Hardlink { target },
     }
 }
 

@@ -8,6 +8,7 @@ mod check;
 mod create;
 mod destination;
 mod diff;
+mod export;
 mod extract;
 mod failure;
 mod info;
@@ -89,5 +90,6 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),
+        Command::Export(args) => export::run(&args, ui),
     }
 }

@@ -88,6 +88,18 @@ pub enum Node {
     },
 }
 
+impl Node {
+    /// The same as the writer of an archive takes it.
+    pub(crate) fn kind(&self) -> ItemKind<'_> {
+        match self {
+            Self::File { size, .. } => ItemKind::File { size: *size },
+            Self::Directory => ItemKind::Directory,
+            Self::Symlink { target } => ItemKind::Symlink { target },
+            Self::Hardlink { target } => ItemKind::Hardlink { target },
+        }
+    }
+}
+
 /// One stored name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

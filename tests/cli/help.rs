@@ -22,6 +22,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  check    Look over an installation",
         "  diff     Show what differs between an archive and the installation, or another archive",
         "  extract  Take single files or directories out of an archive",
+        "  export   Write what an archive holds as a plain, unencrypted tar",
         "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but",
         "130 interrupted",
     ] {
@@ -100,6 +101,10 @@ fn commands_name_units_and_defaults() {
                 "owners and extended",
                 "[OTHER]",
             ],
+        ),
+        (
+            "export",
+            &["-o, --output <TAR>", "--only <ROLE>", "without exit code 0, throw away", "byte for byte"],
         ),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {

@@ -4,6 +4,7 @@ mod check;
 mod create;
 mod diff;
 mod drive;
+mod export;
 mod help;
 mod history;
 mod identities;
