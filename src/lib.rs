@@ -9,6 +9,7 @@
 //! * [`Archive::change_passphrase`] gives it another passphrase in place; [`Archive::copy_into`] writes its content into
 //!   a new one.
 //! * [`diff()`] tells in what an archive and an installation, or two archives, differ.
+//! * [`NativeBackup`] is a backup of OpenClaw itself, which [`NativeBackup::copy_into`] brings into an archive.
 //! * [`Shelf`] is the archives of a directory; a [`Retention`] says which of them to keep.
 //! * [`Plan`] and [`restore()`] put things back; [`salvage()`] takes out what is intact in a damaged archive.
 //!
@@ -36,6 +37,7 @@ mod diff;
 mod error;
 mod format;
 mod history;
+mod import;
 mod observer;
 mod openclaw;
 mod path;
@@ -75,6 +77,7 @@ pub use format::index::Index;
 pub use format::manifest::{Manifest, Member, PayloadMembers};
 pub use format::region::SlotKind;
 pub use history::{Group, Judged, Kept, Retention, Shelf, Shelved, Verdict, Within, Zone};
+pub use import::NativeBackup;
 pub use observer::{Observer, Silent};
 pub use openclaw::{
     AgentDir, Environment, Holder, Installation, Installed, Location, Search, Usage, Workspace,

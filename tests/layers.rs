@@ -4,14 +4,18 @@ use std::fs;
 use std::path::Path;
 
 /// The layers, lowest first.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "error", "path", "pattern", "observer", "format", "crypto", "payload", "archive", "history", "openclaw",
-    "capture", "diff", "check", "restore", "cli",
+    "capture", "diff", "import", "check", "restore", "cli",
 ];
 
 /// Dependencies that only some modules may name.
-const NAMED_BY: [(&str, &[&str]); 3] =
-    [("age", &["/crypto/"]), ("rusqlite", &["/capture/", "/openclaw/"]), ("clap", &["/cli/"])];
+const NAMED_BY: [(&str, &[&str]); 4] = [
+    ("age", &["/crypto/"]),
+    ("rusqlite", &["/capture/", "/openclaw/"]),
+    ("flate2", &["/import/"]),
+    ("clap", &["/cli/"]),
+];
 
 #[test]
 fn modules_name_only_earlier_layers() {

@@ -9,8 +9,8 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use ocbak::{Role, Search};
 
 use super::{
-    check, create, diff, export, extract, info, keygen, list, locate, passwd, prune, rekey, repair, restore,
-    undo, verify,
+    check, create, diff, export, extract, import, info, keygen, list, locate, passwd, prune, rekey, repair,
+    restore, undo, verify,
 };
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Extract(extract::Args),
     Diff(diff::Args),
     Export(export::Args),
+    Import(import::Args),
     Keygen(keygen::Args),
     Passwd(passwd::Args),
     Rekey(rekey::Args),

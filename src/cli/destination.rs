@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ocbak::{Error, Installation, NewArchive};
+use ocbak::{Error, Estimate, Installation, NewArchive};
 
 use super::failure::Failure;
 use super::room;
@@ -53,13 +53,35 @@ impl Destination {
     }
 }
 
+/// Refuses a place for a new archive that is taken or is none; returns the size of the parts that may be needed there.
+pub(crate) fn vacant(
+    path: &Path,
+    split: Option<u64>,
+    estimate: &Estimate,
+    ui: &Ui,
+) -> Result<Option<u64>, Failure> {
+    let directory = parent(path);
+    if !directory.is_dir() {
+        return Err(Failure::NoDirectory { directory: directory.to_owned() });
+    }
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::AlreadyExists { path: path.to_owned() }.into());
+    }
+    let part = part_size(split, directory, ui);
+    if part.is_some() {
+        NewArchive::vacant(path)?;
+    }
+    room::check(directory, estimate, ui)?;
+    Ok(part)
+}
+
 /// The directory that a file lies in.
 pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The size of the parts that an archive in a directory may need.
-pub(crate) fn part_size(split: Option<u64>, directory: &Path, ui: &Ui) -> Option<u64> {
+fn part_size(split: Option<u64>, directory: &Path, ui: &Ui) -> Option<u64> {
     let largest = room::largest_file(directory);
     match (split, largest) {
         (Some(wanted), Some(largest)) => {

@@ -58,6 +58,8 @@ pub(crate) enum Failure {
     Argument(Error),
     /// What the library says about where a restore shall go.
     Targeting(Error),
+    /// What the library says about a backup that is to be imported.
+    Importing(Error),
     /// Standard output cannot be written.
     Output(io::Error),
     /// A file that the command line itself reads or writes.
@@ -171,7 +173,10 @@ impl Failure {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Library(error) | Self::Locating(error) | Self::Targeting(error) => match error.kind() {
+            Self::Library(error)
+            | Self::Locating(error)
+            | Self::Targeting(error)
+            | Self::Importing(error) => match error.kind() {
                 ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Tampered => Exit::Damaged,
                 ErrorKind::WrongKey => Exit::NoKey,
                 ErrorKind::Interrupted => Exit::Interrupted,
@@ -195,9 +200,11 @@ impl Failure {
 
     fn causes(&self) -> Vec<String> {
         let mut next = match self {
-            Self::Library(error) | Self::Locating(error) | Self::Argument(error) | Self::Targeting(error) => {
-                error.source()
-            }
+            Self::Library(error)
+            | Self::Locating(error)
+            | Self::Argument(error)
+            | Self::Targeting(error)
+            | Self::Importing(error) => error.source(),
             Self::Output(source) | Self::File { source, .. } => {
                 return vec![one_line(source)];
             }
@@ -215,9 +222,12 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(error) | Self::Locating(error) | Self::Argument(error) | Self::Targeting(error) => {
-                error.fmt(f)
-            }
+            Self::Library(error)
+            | Self::Locating(error)
+            | Self::Argument(error)
+            | Self::Targeting(error)
+            | Self::Importing(error)
+            | Self::BadGlob(error) => error.fmt(f),
             Self::Output(_) => f.write_str("cannot write to standard output"),
             Self::File { action, path, .. } => write!(f, "cannot {action} `{}`", path.display()),
             Self::Conflict { first, second } => {
@@ -291,7 +301,6 @@ impl fmt::Display for Failure {
             Self::NoArchives { directory } => {
                 write!(f, "there is no archive in `{}`", directory.display())
             }
-            Self::BadGlob(error) => error.fmt(f),
             Self::NoMatch { glob, file } => {
                 write!(f, "`{}`: nothing matches `{glob}`", file.display())
             }

@@ -11,6 +11,7 @@ mod diff;
 mod export;
 mod extract;
 mod failure;
+mod import;
 mod info;
 mod json;
 mod keygen;
@@ -91,5 +92,6 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),
         Command::Export(args) => export::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
     }
 }

@@ -10,11 +10,10 @@ use ocbak::{
 };
 
 use super::create::{LEVEL, part_size};
-use super::destination::{self, parent};
+use super::destination::vacant;
 use super::failure::{Exit, Failure, Wanted};
 use super::json;
 use super::make::read_back;
-use super::room;
 use super::ui::{self, Output, Ui, count, shown, size};
 use super::unlock::{NewSealArgs, SealWish, UnlockArgs, unseal};
 
@@ -62,7 +61,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     // What cannot work is said before anybody types.
     let sealed = Sealed::open(&args.file)?;
-    let part = place(args, sealed.length(), ui)?;
+    // With another level of compression and other parity, the length may be another one.
+    let estimate = Estimate { least: 0, about: sealed.length(), copies: 0 };
+    let part = vacant(&args.output, args.split, &estimate, ui)?;
     let wish = SealWish::read(&args.new, ui)?;
     let archive = unseal(sealed, &args.unlock, &args.file, ui)?;
     let builder = ArchiveBuilder::new().level(args.level).threads(ui.threads).parity(args.parity);
@@ -77,26 +78,6 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let files = file.persist()?;
     say(args, &files, &summary, ui)?;
     Ok(Exit::Done)
-}
-
-/// Refuses a place that is taken or is none; returns the size of the parts that may be needed there.
-fn place(args: &Args, length: u64, ui: &Ui) -> Result<Option<u64>, Failure> {
-    let path = &args.output;
-    let directory = parent(path);
-    if !directory.is_dir() {
-        return Err(Failure::NoDirectory { directory: directory.to_owned() });
-    }
-    if path.symlink_metadata().is_ok() {
-        return Err(Error::AlreadyExists { path: path.clone() }.into());
-    }
-    let part = destination::part_size(args.split, directory, ui);
-    if part.is_some() {
-        NewArchive::vacant(path)?;
-    }
-    // With another level of compression and other parity, the length may be another one.
-    let estimate = Estimate { least: 0, about: length, copies: 0 };
-    room::check(directory, &estimate, ui)?;
-    Ok(part)
 }
 
 fn write(

@@ -10,6 +10,7 @@ mod gateway;
 mod include;
 mod installed;
 mod locate;
+pub(crate) mod native;
 pub(crate) mod policy;
 mod profile;
 mod release;

@@ -23,6 +23,7 @@ fn the_program_names_its_commands_and_exit_codes() {
         "  diff     Show what differs between an archive and the installation, or another archive",
         "  extract  Take single files or directories out of an archive",
         "  export   Write what an archive holds as a plain, unencrypted tar",
+        "  import   Turn a backup of `openclaw backup create`",
         "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but",
         "130 interrupted",
     ] {
@@ -105,6 +106,17 @@ fn commands_name_units_and_defaults() {
         (
             "export",
             &["-o, --output <TAR>", "--only <ROLE>", "without exit code 0, throw away", "byte for byte"],
+        ),
+        (
+            "import",
+            &[
+                "-o, --output <NEW>",
+                "--recipients-file <FILE>",
+                "--passphrase-command <COMMAND>",
+                "--split <SIZE>",
+                "No plaintext is written",
+                "have no digests",
+            ],
         ),
         ("extract", &["-C, --directory <DIR>", "--stdout", "--identity <FILE>"]),
     ] {

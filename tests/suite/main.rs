@@ -15,6 +15,7 @@ mod examples;
 mod fixtures;
 mod full_disk;
 mod hygiene;
+mod import;
 mod interrupt;
 mod kills;
 mod large;

@@ -24,6 +24,7 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
         Failure::Targeting(error) if error.kind() == ErrorKind::Invalid => {
             "a new or empty directory takes any archive: `--to DIR`"
         }
+        Failure::Importing(error) => return import_hint(error),
         Failure::Library(error)
         | Failure::Locating(error)
         | Failure::Argument(error)
@@ -117,9 +118,7 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         Error::NotAnArchive(lookalike) => match lookalike {
             Lookalike::Empty => "copying it may have failed; take another copy",
             Lookalike::OpenclawArk => "open it with that plugin; ocbak cannot read it",
-            Lookalike::Gzip => {
-                "an archive of `openclaw backup create` is opened with `openclaw backup restore`"
-            }
+            Lookalike::Gzip => "`ocbak import` turns a backup of `openclaw backup create` into an archive",
             Lookalike::Tar { .. } => "`tar -tf` shows what is in it",
             Lookalike::Age => "`age -d` opens it",
             Lookalike::Zstd => "`zstd -d` opens it",
@@ -183,6 +182,20 @@ fn library_hint(error: &Error, file: Option<&Path>) -> Option<String> {
         }
         Error::AlreadyExists { .. } => "ocbak never overwrites: name another place, or move this one away",
         _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Advice for a backup that is to be imported.
+fn import_hint(error: &Error) -> Option<String> {
+    let hint = match error.kind() {
+        ErrorKind::Malformed => {
+            "`openclaw backup verify` and `gzip -t` say what they think of it; another copy of the backup may be whole"
+        }
+        ErrorKind::Invalid => {
+            "it takes what `openclaw backup create` writes on Linux and macOS, a `.tar.gz` of schema version 1"
+        }
+        _ => return library_hint(error, None),
     };
     Some(hint.to_owned())
 }
@@ -260,7 +273,7 @@ mod tests {
     fn other_programs_files_name_their_program() {
         let of = |lookalike| of(Error::NotAnArchive(lookalike));
         assert!(of(Lookalike::OpenclawArk).contains("that plugin"));
-        assert!(of(Lookalike::Gzip).contains("`openclaw backup restore`"));
+        assert!(of(Lookalike::Gzip).contains("`ocbak import`"));
         assert!(of(Lookalike::Empty).contains("another copy"));
     }
 

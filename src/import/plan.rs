@@ -1,0 +1,314 @@
+//! What becomes of each entry of a backup: its name, its place in the order, and what is to be said of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::format::entry::{Mtime, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
+use crate::import::tape::{Kind, Record};
+use crate::observer::Observer;
+use crate::openclaw::native::{Covered, NativeManifest, NativeRoot, is_transcript, lists_sessions};
+use crate::openclaw::policy::Policy;
+use crate::path::{ArchivePath, sanitize};
+
+/// A payload to be written.
+#[derive(Debug)]
+pub(super) struct Payload {
+    pub(super) role: Role,
+    pub(super) source: Source,
+    /// Ascending by name.
+    pub(super) items: Vec<Planned>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) noted: Vec<Noted>,
+}
+
+impl Payload {
+    pub(super) fn content(&self) -> u64 {
+        let size = |item: &Planned| if let What::File { size, .. } = item.what { size } else { 0 };
+        self.items.iter().map(size).sum()
+    }
+}
+
+/// An entry to be written.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) path: ArchivePath,
+    pub(super) mode: u32,
+    pub(super) mtime: Mtime,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Directory,
+    Symlink(Vec<u8>),
+    Hardlink(ArchivePath),
+    /// With the number of its record.
+    File {
+        size: u64,
+        number: u32,
+    },
+}
+
+/// Plans the payloads that there is something for, the state first.
+pub(super) fn plan(
+    manifest: &NativeManifest,
+    records: Vec<Record>,
+    observer: &dyn Observer,
+) -> Result<Vec<Payload>> {
+    let planner = Planner { manifest, roots: manifest.roots()?, prefix: manifest.prefix() };
+    let mut items = planner.items(records)?;
+    let mut payloads = Vec::new();
+    for role in Role::ALL {
+        let items = items.remove(&role).unwrap_or_default();
+        // An archive has a state payload, whatever it holds.
+        if !items.is_empty() || role == Role::State {
+            payloads.push(planner.payload(role, items, observer)?);
+        }
+    }
+    planner.tell(observer);
+    Ok(payloads)
+}
+
+struct Planner<'a> {
+    manifest: &'a NativeManifest,
+    roots: Vec<NativeRoot>,
+    prefix: String,
+}
+
+impl Planner<'_> {
+    fn items(&self, records: Vec<Record>) -> Result<BTreeMap<Role, BTreeMap<ArchivePath, Planned>>> {
+        let mut items: BTreeMap<Role, BTreeMap<ArchivePath, Planned>> = BTreeMap::new();
+        // Files by their names in the tar, for the links to them that follow.
+        let linked = records.iter().any(|record| matches!(record.kind, Kind::Hardlink(_)));
+        let mut files: HashMap<Vec<u8>, (u64, u32, u32, Mtime)> = HashMap::new();
+        for (number, record) in (0_u32..).zip(records) {
+            let Record { name, mut mode, mut mtime, kind } = record;
+            let Some(place) = self.place(&name, &kind)? else { continue };
+            let what = match kind {
+                Kind::Directory => What::Directory,
+                Kind::Symlink(target) => What::Symlink(target),
+                Kind::File(size) => What::File { size, number },
+                Kind::Hardlink(target) => {
+                    let file = files.get(&target).ok_or_else(|| {
+                        let (name, target) = (sanitize(&name), sanitize(&target));
+                        Error::malformed(format!("tar: `{name}` is a link to `{target}`, no file before it"))
+                    })?;
+                    let (size, number);
+                    (size, number, mode, mtime) = *file;
+                    What::File { size, number }
+                }
+            };
+            if let (What::File { size, number }, true) = (&what, linked) {
+                files.insert(name, (*size, *number, mode, mtime));
+            }
+            let (root, path) = self.name(&place)?;
+            let planned = Planned { path: path.clone(), mode, mtime, what };
+            if items.entry(root.role).or_default().insert(path, planned).is_some() {
+                return Err(Error::malformed(format!("tar: `{}` stands in it twice", shown(&place))));
+            }
+        }
+        Ok(items)
+    }
+
+    /// Where an entry comes from; `None` for what is no part of the content.
+    fn place(&self, name: &[u8], kind: &Kind) -> Result<Option<PathBuf>> {
+        // No `..`, no empty component, not absolute.
+        ArchivePath::parse(name)?;
+        let root = self.manifest.archive_root.as_bytes();
+        let foreign =
+            || Error::malformed(format!("tar: `{}` is in nothing that was backed up", sanitize(name)));
+        let is_above = matches!(kind, Kind::Directory)
+            && self
+                .prefix
+                .as_bytes()
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        let place = match name.strip_prefix(self.prefix.as_bytes()) {
+            Some(place) if place.starts_with(b"/") => PathBuf::from(OsStr::from_bytes(place)),
+            _ if is_above || name.strip_prefix(root) == Some(b"/manifest.json") => return Ok(None),
+            _ => return Err(foreign()),
+        };
+        match self.manifest.covers(&place) {
+            Covered::Yes => Ok(Some(place)),
+            Covered::Above if matches!(kind, Kind::Directory) => Ok(None),
+            Covered::Above | Covered::No => Err(foreign()),
+        }
+    }
+
+    /// The innermost root that a place lies in, and the name there.
+    fn name(&self, place: &Path) -> Result<(&NativeRoot, ArchivePath)> {
+        let within = |root: &&NativeRoot| place.starts_with(&root.source);
+        // A root for single names has those alone that no other one has.
+        let rank = |root: &&NativeRoot| (root.source.components().count(), root.whole);
+        let root = self
+            .roots
+            .iter()
+            .filter(within)
+            .max_by_key(rank)
+            .ok_or_else(|| Error::malformed(format!("tar: `{}` is in no root", shown(place))))?;
+        let path = match place.strip_prefix(&root.source) {
+            Ok(rest) if !rest.as_os_str().is_empty() => root.path.join(rest.as_os_str().as_bytes())?,
+            _ => root.path.clone(),
+        };
+        Ok((root, path))
+    }
+
+    fn payload(
+        &self,
+        role: Role,
+        mut items: BTreeMap<ArchivePath, Planned>,
+        observer: &dyn Observer,
+    ) -> Result<Payload> {
+        complete(&mut items);
+        let mut items: Vec<Planned> = items.into_values().collect();
+        join_links(&mut items);
+        let used = |root: &&NativeRoot| root.role == role && items.iter().any(|item| item.path == root.path);
+        let roots = self.roots.iter().filter(used).map(|root| Root {
+            path: root.path.clone(),
+            source: root.source.as_os_str().as_bytes().to_vec(),
+            agents: root.agents.clone(),
+        });
+        let source = Source { roots: roots.collect(), facts: self.manifest.facts() };
+        let noted = self.remarks(role, &items)?;
+        for note in noted.iter().filter(|note| note.why.needs_attention()) {
+            observer.warn(&format!("`{}`: {}", note.path, note.detail));
+        }
+        Ok(Payload { role, source, items, skipped: self.skipped(role)?, noted })
+    }
+
+    /// What a person should look at.
+    fn remarks(&self, role: Role, items: &[Planned]) -> Result<Vec<Noted>> {
+        let policy = Policy::new(&[], &[], false)?;
+        let mut noted = Vec::new();
+        for item in items {
+            let detail = match &item.what {
+                // Links in workspaces are the user's own.
+                What::Symlink(target) if role == Role::State => self
+                    .leads_out(item, target)
+                    .filter(|place| policy.misses(&item.path, place))
+                    .map(|place| format!("a link to `{}`, which the backup does not hold", shown(&place))),
+                What::File { size, .. } if *size > EMPTY_LIST && lists_sessions(&item.path) => {
+                    let parent = item.path.parent();
+                    let beside =
+                        |other: &&Planned| other.path.parent() == parent && is_transcript(&other.path);
+                    let missing = !items.iter().any(|other| beside(&other));
+                    missing.then(|| {
+                        "lists sessions whose transcripts are not in the backup: OpenClaw leaves them out"
+                            .to_owned()
+                    })
+                }
+                _ => None,
+            };
+            if let Some(detail) = detail {
+                noted.push(Noted { path: item.path.clone(), why: NoteReason::Incomplete, detail });
+            }
+        }
+        Ok(noted)
+    }
+
+    /// Where a link leads, if that is in no root.
+    fn leads_out(&self, item: &Planned, target: &[u8]) -> Option<PathBuf> {
+        let root = self.roots.iter().find(|root| item.path.starts_with(&root.path))?;
+        let below = item.path.relative_to(&root.path).unwrap_or_default();
+        let link = root.source.join(OsStr::from_bytes(below));
+        let mut place = PathBuf::new();
+        for component in link.parent()?.join(OsStr::from_bytes(target)).components() {
+            match component {
+                Component::ParentDir => drop(place.pop()),
+                Component::CurDir => {}
+                other => place.push(other),
+            }
+        }
+        (self.manifest.covers(&place) != Covered::Yes).then_some(place)
+    }
+
+    /// Roots within others, and what the backup says that it left out of a root.
+    fn skipped(&self, role: Role) -> Result<Vec<Skipped>> {
+        let mut skipped = Vec::new();
+        for root in &self.roots {
+            let Some(above) = root.source.parent().and_then(|above| self.enclosing(above)) else { continue };
+            let below = root.source.strip_prefix(&above.source).unwrap_or(&root.source);
+            if above.role == role && root.whole {
+                let path = above.path.join(below.as_os_str().as_bytes())?;
+                let detail = format!("stored as `{}`", root.path);
+                skipped.push(Skipped { path, why: SkipReason::Root, detail });
+            }
+        }
+        for left in self.manifest.skipped.iter().filter(|left| !left.is_covered()) {
+            let Some(root) = self.enclosing(&left.source_path).filter(|root| root.role == role) else {
+                continue;
+            };
+            let below = left.source_path.strip_prefix(&root.source).unwrap_or(&left.source_path);
+            if !below.as_os_str().is_empty() {
+                let path = root.path.join(below.as_os_str().as_bytes())?;
+                let reason = sanitize(left.reason.as_bytes());
+                let detail = format!("`openclaw backup` left it out: {reason}");
+                skipped.push(Skipped { path, why: SkipReason::Policy, detail });
+            }
+        }
+        Ok(skipped)
+    }
+
+    /// The innermost root of whole directories that a place lies in.
+    fn enclosing(&self, place: &Path) -> Option<&NativeRoot> {
+        let within = self.roots.iter().filter(|root| root.whole && place.starts_with(&root.source));
+        within.max_by_key(|root| root.source.components().count())
+    }
+
+    /// Says what is missing of which no root can tell.
+    fn tell(&self, observer: &dyn Observer) {
+        if self.manifest.lacks_workspaces() {
+            observer.warn("the backup was made without workspaces");
+        }
+        for left in &self.manifest.skipped {
+            if !left.is_covered() && self.enclosing(&left.source_path).is_none() {
+                let path = shown(&left.source_path);
+                let (kind, reason) = (sanitize(left.kind.as_bytes()), sanitize(left.reason.as_bytes()));
+                observer.warn(&format!("not in the backup: `{path}` ({kind}): {reason}"));
+            }
+        }
+    }
+}
+
+/// Adds the directories above entries that are not there: a backup of a single file has none.
+fn complete(items: &mut BTreeMap<ArchivePath, Planned>) {
+    let mut missing = BTreeMap::new();
+    for path in items.keys() {
+        let above = std::iter::successors(path.parent(), ArchivePath::parent);
+        // Above a root with a name of two components is no root, and no entry.
+        for path in above.take_while(|above| !GROUPS.contains(&above.as_bytes())) {
+            if items.contains_key(&path) || missing.contains_key(&path) {
+                break;
+            }
+            let mtime = Mtime::default();
+            missing.insert(path.clone(), Planned { path, mode: 0o700, mtime, what: What::Directory });
+        }
+    }
+    items.append(&mut missing);
+}
+
+/// Of several names of one file, the first in order has the content.
+fn join_links(items: &mut [Planned]) {
+    let mut first: HashMap<u32, ArchivePath> = HashMap::new();
+    for item in items {
+        if let What::File { number, .. } = item.what {
+            match first.get(&number) {
+                Some(path) => item.what = What::Hardlink(path.clone()),
+                None => drop(first.insert(number, item.path.clone())),
+            }
+        }
+    }
+}
+
+fn shown(place: &Path) -> String {
+    sanitize(place.as_os_str().as_bytes())
+}
+
+/// What names of roots begin with (spec §8.2).
+const GROUPS: [&[u8]; 3] = [b"agent", b"include", b"workspace"];
+
+/// `{}` and a line end, or less.
+const EMPTY_LIST: u64 = 4;
