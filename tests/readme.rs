@@ -27,6 +27,8 @@ fn calls(text: &str) -> Vec<Vec<String>> {
             .strip_prefix("ocbak ")
             .or_else(|| Some(code.split_once("cargo run")?.1.split_once(" -- ")?.1));
         if let (true, Some(arguments)) = (shell, arguments) {
+            // What it is piped into has options of its own.
+            let arguments = arguments.split(" | ").next().unwrap_or_default();
             calls.push(arguments.split_whitespace().map(ToOwned::to_owned).collect());
         }
     }
