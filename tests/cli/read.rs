@@ -143,7 +143,10 @@ fn other_files_are_called_what_they_are() {
     for (content, said) in [
         (&b""[..], "not an ocbak archive: the file is empty\nhint: "),
         (b"OCBAK1 and some bytes of another program", "the openclaw-ark plugin"),
-        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "hint: an archive of `openclaw backup create`"),
+        (
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
+            "hint: `ocbak import` turns a backup of `openclaw backup create` into an archive",
+        ),
         (b"nothing that is known", "the file begins with unknown bytes\nhint: "),
         (b"age-encryption.org/v1\n", "this is a bare age file\nhint: `age -d` opens it\n"),
     ] {
