@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Node};
 use crate::format::index::line::Line;
 use crate::payload::write::{Frame, Tap};
+use crate::payload::{join, spawn};
 
 /// The entries on their way into an index, in order.
 #[derive(Default)]
@@ -53,10 +54,7 @@ impl Entries {
     /// `Io` when no thread can be started.
     pub(super) fn new(mut index: Index) -> Result<Self> {
         let (batches, taken) = sync_channel(1);
-        let thread = thread::Builder::new()
-            .name("ocbak-index".to_owned())
-            .spawn(move || write(&mut index, &taken).map(|()| index))
-            .map_err(|error| Error::stream("start a thread", error))?;
+        let thread = spawn("index", move || write(&mut index, &taken).map(|()| index))?;
         Ok(Self { steps: Vec::new(), batches: Some(batches), thread: Some(thread) })
     }
 
@@ -89,12 +87,7 @@ impl Entries {
 
     fn join(&mut self) -> Result<Index> {
         self.batches = None;
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(index)) => index,
-            // A panic of the thread goes on in the caller.
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Err(Error::invalid("the payload was ended before")),
-        }
+        join(&mut self.thread)
     }
 }
 

@@ -75,6 +75,20 @@ pub(crate) struct Args {
     /// Say what would be stored and what left out, and write nothing; needs no key.
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) shape: Shape,
+    /// Where an archive for standard output grows, encrypted, before it is sent.
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    pub(super) spool_dir: PathBuf,
+    #[command(flatten)]
+    seal: SealArgs,
+    #[command(flatten)]
+    place: Existing,
+}
+
+/// How an archive is written, whatever it is made of.
+#[derive(Debug, Group)]
+pub(crate) struct Shape {
     /// Level of compression, from 1 (fast) to 19 (small).
     #[arg(long, value_name = "N", default_value_t = LEVEL,
           value_parser = clap::value_parser!(i32).range(1..=19))]
@@ -83,14 +97,7 @@ pub(crate) struct Args {
     /// encrypted bytes; 0 for none.
     #[arg(long, value_name = "PERCENT", default_value_t = 2,
           value_parser = clap::value_parser!(u8).range(0..=100))]
-    parity: u8,
-    /// Where an archive for standard output grows, encrypted, before it is sent.
-    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
-    pub(super) spool_dir: PathBuf,
-    #[command(flatten)]
-    seal: SealArgs,
-    #[command(flatten)]
-    place: Existing,
+    pub(super) parity: u8,
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
@@ -218,8 +225,8 @@ fn failed(search: &Search, failure: Failure) -> Result<(Value, Exit), Failure> {
 }
 
 fn builder(order: &Order<'_>) -> Result<ArchiveBuilder, Failure> {
-    let builder = ArchiveBuilder::new().level(order.args.level).threads(order.ui.threads);
-    let builder = builder.parity(order.args.parity);
+    let builder = ArchiveBuilder::new().level(order.args.shape.level).threads(order.ui.threads);
+    let builder = builder.parity(order.args.shape.parity);
     seal(&order.args.seal, builder.created(order.created.as_second()), order.ui)
 }
 

@@ -76,7 +76,13 @@ impl Order<'_> {
 
     /// Finds what an archive would hold.
     pub(crate) fn look(&self, prepared: &Prepared) -> Result<Outlook, Failure> {
-        outlook::look(&prepared.installation, &self.options, self.args.level, prepared.attention, self.ui)
+        outlook::look(
+            &prepared.installation,
+            &self.options,
+            self.args.shape.level,
+            prepared.attention,
+            self.ui,
+        )
     }
 
     /// Makes the archive.
@@ -93,7 +99,8 @@ impl Order<'_> {
             Destination::Stdout => room::enough(&self.args.spool_dir, None),
             Destination::File { path, part } => room::enough(parent(path), *part),
         };
-        let forecast = outlook::measure(&installation, &self.options, self.args.level, enough, self.ui)?;
+        let forecast =
+            outlook::measure(&installation, &self.options, self.args.shape.level, enough, self.ui)?;
         let estimate = &forecast.estimate;
         room::check_scratch(estimate, self.ui);
         let (files, summary) = match destination {

@@ -9,7 +9,7 @@ use ocbak::{
     Archive, ArchiveBuilder, Error, Estimate, NewArchive, Sealed, Summary, Verifier, remove_unfinished,
 };
 
-use super::create::{LEVEL, part_size};
+use super::create::{Shape, part_size};
 use super::destination::vacant;
 use super::failure::{Exit, Failure, Wanted};
 use super::json;
@@ -37,15 +37,8 @@ pub(crate) struct Args {
     /// Write a new archive that is larger than this in parts of this size, as `ocbak create` does.
     #[arg(long, value_name = "SIZE", value_parser = part_size)]
     split: Option<u64>,
-    /// Level of compression, from 1 (fast) to 19 (small).
-    #[arg(long, value_name = "N", default_value_t = LEVEL,
-          value_parser = clap::value_parser!(i32).range(1..=19))]
-    level: i32,
-    /// Room for damage that `ocbak repair` can put right without a key, as a percentage of the
-    /// encrypted bytes; 0 for none.
-    #[arg(long, value_name = "PERCENT", default_value_t = 2,
-          value_parser = clap::value_parser!(u8).range(0..=100))]
-    parity: u8,
+    #[command(flatten)]
+    shape: Shape,
     #[command(flatten)]
     new: NewSealArgs,
     #[command(flatten)]
@@ -66,7 +59,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let part = vacant(&args.output, args.split, &estimate, ui)?;
     let wish = SealWish::read(&args.new, ui)?;
     let archive = unseal(sealed, &args.unlock, &args.file, ui)?;
-    let builder = ArchiveBuilder::new().level(args.level).threads(ui.threads).parity(args.parity);
+    let builder = ArchiveBuilder::new().level(args.shape.level).threads(ui.threads).parity(args.shape.parity);
     let builder = wish.seal(builder, Failure::NobodyToAsk(Wanted::New), ui)?;
     ui.check()?;
     for left in remove_unfinished(&args.output) {

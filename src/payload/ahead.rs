@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Result};
-use crate::payload::spawn;
+use crate::error::Result;
+use crate::payload::{join, spawn};
 
 /// The content of a member, read before it is asked for.
 pub(super) struct Ahead {
@@ -17,7 +17,7 @@ pub(super) struct Ahead {
     pieces: Option<Receiver<io::Result<Vec<u8>>>>,
     /// Pieces that were taken, for reuse.
     give_back: Sender<Vec<u8>>,
-    thread: Option<JoinHandle<Digest>>,
+    thread: Option<JoinHandle<Result<Digest>>>,
 }
 
 /// The number of bytes and their SHA-256.
@@ -42,7 +42,7 @@ impl Ahead {
                 let is_last = piece.len() < PIECE;
                 // Nobody may want more.
                 if to_taker.send(outcome.map(|_| piece)).is_err() || is_last {
-                    return (length, hash.finalize().into());
+                    return Ok((length, hash.finalize().into()));
                 }
             }
         })?;
@@ -56,12 +56,7 @@ impl Ahead {
     /// None but that it was asked for before.
     pub(super) fn finish(mut self) -> Result<Digest> {
         self.pieces = None;
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(digest)) => Ok(digest),
-            // A panic of the thread goes on in the caller.
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Err(Error::invalid("the payload was ended before")),
-        }
+        join(&mut self.thread)
     }
 }
 

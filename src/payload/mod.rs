@@ -35,11 +35,31 @@ fn workers(threads: usize, frame_size: u32) -> usize {
 }
 
 /// Starts a thread.
-fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+///
+/// # Errors
+///
+/// `Io` when the system has none to give.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     thread::Builder::new()
         .name(format!("ocbak-{name}"))
         .spawn(work)
         .map_err(|error| Error::stream("start a thread", error))
+}
+
+/// Waits for a thread and returns what it came to; a panic of it goes on in the caller.
+///
+/// # Errors
+///
+/// Those of the thread; `Invalid` when it was waited for before.
+pub(crate) fn join<T>(thread: &mut Option<JoinHandle<Result<T>>>) -> Result<T> {
+    match thread.take().map(JoinHandle::join) {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(panic)) => std::panic::resume_unwind(panic),
+        None => Err(Error::invalid("the payload was ended before")),
+    }
 }
 
 const IN_FLIGHT: usize = 160 * 1024 * 1024;

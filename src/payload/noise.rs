@@ -1,6 +1,6 @@
 //! Tells what no compressor makes smaller, and puts it into a frame as it is (spec §8.4; RFC 8878, section 3.1.1).
 //!
-//! Media make up much of an installation; looking at one byte in thirty-two costs a hundredth of compressing in vain.
+//! Media make up much of an installation; looking at one byte in thirty-two costs less than compressing in vain.
 
 use std::hash::Hasher as _;
 use std::mem;

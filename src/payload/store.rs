@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::payload::digest::DigestWriter;
-use crate::payload::spawn;
+use crate::payload::{join, spawn};
 
 /// A sink that takes over what is written to it in large pieces.
 pub(super) struct Store<W> {
@@ -63,12 +63,7 @@ impl<W: Write + Send + 'static> Store<W> {
 
     fn join(&mut self) -> Result<Stored<W>> {
         self.pieces = None;
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(stored)) => stored,
-            // A panic of the thread goes on in the caller.
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Err(Error::invalid("the payload was ended before")),
-        }
+        join(&mut self.thread)
     }
 }
 

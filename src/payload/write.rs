@@ -14,7 +14,7 @@ use crate::crypto::stream::Encrypt;
 use crate::error::{Error, Result};
 use crate::payload::codec::Compressor;
 use crate::payload::store::{Store, Stored};
-use crate::payload::{spawn, workers};
+use crate::payload::{join, spawn, workers};
 
 /// How a payload is written.
 #[derive(Clone, Copy, Debug)]
@@ -232,12 +232,7 @@ impl<W: Write + Send + 'static, T: Tap> PayloadWriter<W, T> {
 
     fn join(&mut self) -> Result<Written<W>> {
         self.workers.clear();
-        match self.writer.take().map(JoinHandle::join) {
-            Some(Ok(written)) => written,
-            // A panic of the writer goes on in the caller.
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Err(Error::invalid("the payload was ended before")),
-        }
+        join(&mut self.writer)
     }
 }
 

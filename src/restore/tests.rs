@@ -11,6 +11,7 @@ mod parallel;
 mod past;
 mod races;
 mod salvage;
+mod sound;
 mod tree;
 
 use std::fs;

@@ -41,10 +41,10 @@ impl Native {
             "paths": {
                 "stateDir": STATE,
                 "configPath": "/home/alice/.openclaw/openclaw.json",
-                "workspaceDirs": ["/home/alice/.openclaw/workspace", "/work/Research WS"],
+                "workspaceDirs": ["/home/alice/.openclaw/workspace", "/srv/Research WS"],
                 "agentRoots": [{ "agentId": "ops", "sourcePath": "/srv/ops" }],
             },
-            "assets": [asset("state", STATE), asset("workspace", "/work/Research WS")],
+            "assets": [asset("state", STATE), asset("workspace", "/srv/Research WS")],
             "skipped": [
                 { "kind": "workspace", "sourcePath": "/home/alice/.openclaw/workspace", "reason": "covered" },
                 { "kind": "managed state", "sourcePath": "/home/alice/.openclaw/tmp", "reason": "regenerable" },
@@ -109,8 +109,8 @@ impl Native {
             .directory("/home/alice/.openclaw/workspace")
             .file("/home/alice/.openclaw/workspace/MEMORY.md", b"remember")
             .file("/home/alice/.openclaw/agents/main/empty", b"")
-            .directory("/work/Research WS")
-            .file("/work/Research WS/SOUL.md", b"soul")
+            .directory("/srv/Research WS")
+            .file("/srv/Research WS/SOUL.md", b"soul")
     }
 }
 
