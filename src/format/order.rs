@@ -78,8 +78,9 @@ impl EntryOrder {
                 return Err(bad("is a root and not a directory"));
             }
         } else {
-            let parent = path.parent();
-            if self.open.last() != parent.as_ref() || parent.is_none() {
+            // All that are open are around it.
+            let below = self.open.last().and_then(|parent| path.relative_to(parent));
+            if below.is_none_or(|name| name.contains(&b'/')) {
                 return Err(bad("is not in a directory before it, and is not a root"));
             }
         }

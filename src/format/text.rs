@@ -68,7 +68,11 @@ impl Mtime {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        // §8.5: one form for each time.
+        let (whole, fraction) = match digits.split_once('.') {
+            Some((_, fraction)) if fraction.is_empty() || fraction.ends_with('0') => return None,
+            parts => parts.unwrap_or((digits, "")),
+        };
         let whole = i64::try_from(decimal(whole)?).ok()?;
         if whole > LIMITS.mtime_seconds || fraction.len() > 9 {
             return None;
@@ -81,16 +85,16 @@ impl Mtime {
             // At most nine digits in all.
             digits.checked_mul(10_u32.pow(9_u32.checked_sub(u32::try_from(fraction.len()).ok()?)?))?
         };
-        let time = match (negative, nanoseconds) {
+        Some(match (negative, nanoseconds) {
             (false, _) => Self { seconds: whole, nanoseconds },
+            // There is no `-0`.
+            (true, 0) if whole == 0 => return None,
             (true, 0) => Self { seconds: whole.checked_neg()?, nanoseconds },
             (true, _) => Self {
                 seconds: whole.checked_neg()?.checked_sub(1)?,
                 nanoseconds: NANOSECONDS.checked_sub(nanoseconds)?,
             },
-        };
-        // §8.5: one form for each time.
-        (time.to_text() == text).then_some(time)
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Mtime, Node, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
+use crate::format::index::plain;
 use crate::format::limits::LIMITS;
 use crate::format::order::root_path;
 use crate::format::text::{hex, unhex};
@@ -96,6 +97,9 @@ impl Line {
     ///
     /// `Malformed` for everything that [`Line::encode`] does not write.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        if let Some(entry) = plain::decode(bytes) {
+            return Ok(Self::Entry(entry));
+        }
         let bad = || Error::malformed("index: a line against the rules");
         let line = Self::understand(bytes).ok_or_else(bad)?;
         // §9.1: one form for each line.

@@ -1,6 +1,7 @@
 //! The index of a payload, read line by line (spec §9).
 
 pub(crate) mod line;
+mod plain;
 mod words;
 
 use std::io::{BufRead, Read};
