@@ -369,4 +369,5 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 const HEADER: i64 = 512;
-const INDEX_LEVEL: i32 = 3;
+/// Names that are alike and digests that are not: of higher levels the text becomes slower to make, and larger.
+const INDEX_LEVEL: i32 = 1;
