@@ -1,8 +1,9 @@
-//! Tells what no compressor makes smaller, and puts it into a frame as it is (spec §8.4; RFC 8878, section 3.1.1).
+//! Tells what no compressor makes smaller, and writes a frame of it as it is (spec §8.4; RFC 8878, section 3.1.1).
 //!
 //! Media make up much of an installation; looking at one byte in thirty-two costs less than compressing in vain.
 
 use std::hash::Hasher as _;
+use std::io::{self, Write};
 use std::mem;
 
 use twox_hash::XxHash64;
@@ -45,24 +46,35 @@ fn repeats(blocks: &[[u8; BLOCK]]) -> bool {
     again.nth(MOST_REPEATS).is_some()
 }
 
-/// Puts `tar` into `frame`, whose content is replaced, uncompressed.
-pub(super) fn store(tar: &[u8], frame: &mut Vec<u8>) {
-    frame.clear();
-    frame.extend_from_slice(&MAGIC);
-    frame.push(DESCRIPTOR);
+/// The checksum of a frame that holds `tar`.
+pub(super) fn checksum(tar: &[u8]) -> [u8; 4] {
+    let mut hash = XxHash64::with_seed(0);
+    hash.write(tar);
+    let [a, b, c, d, ..] = hash.finish().to_le_bytes();
+    [a, b, c, d]
+}
+
+/// Writes a frame that holds `tar` as it is; returns its length.
+pub(super) fn write(tar: &[u8], checksum: [u8; 4], sink: &mut impl Write) -> io::Result<u64> {
+    let mut length = 0;
+    let mut put = |bytes: &[u8]| {
+        length += bytes.len() as u64;
+        sink.write_all(bytes)
+    };
+    put(&MAGIC)?;
+    put(&[DESCRIPTOR])?;
     // A frame has at most 16 MiB.
-    frame.extend_from_slice(&u32::try_from(tar.len()).unwrap_or(u32::MAX).to_le_bytes());
+    put(&u32::try_from(tar.len()).unwrap_or(u32::MAX).to_le_bytes())?;
     let mut pieces = tar.chunks(LARGEST_BLOCK).peekable();
     while let Some(piece) = pieces.next() {
         let is_last = u32::from(pieces.peek().is_none());
         // Last or not, of raw bytes, and so many.
         let header = is_last | u32::try_from(piece.len()).unwrap_or(u32::MAX) << 3;
-        frame.extend_from_slice(&header.to_le_bytes()[..3]);
-        frame.extend_from_slice(piece);
+        put(&header.to_le_bytes()[..3])?;
+        put(piece)?;
     }
-    let mut hash = XxHash64::with_seed(0);
-    hash.write(tar);
-    frame.extend_from_slice(&hash.finish().to_le_bytes()[..4]);
+    put(&checksum)?;
+    Ok(length)
 }
 
 const BLOCK: usize = 512;
@@ -85,7 +97,7 @@ const DESCRIPTOR: u8 = 0b1010_0100;
 
 #[cfg(test)]
 mod tests {
-    use super::{is_noise, store};
+    use super::{checksum, is_noise, write};
     use crate::payload::codec::Decompressor;
 
     fn noise(length: usize, mut state: u64) -> Vec<u8> {
@@ -126,8 +138,8 @@ mod tests {
     #[test]
     fn what_is_stored_comes_back() {
         for length in [0, 1, 128 << 10, (128 << 10) + 1, 1 << 20] {
-            let (tar, mut frame, mut back) = (noise(length, 6), vec![7], Vec::new());
-            store(&tar, &mut frame);
+            let (tar, mut frame, mut back) = (noise(length, 6), Vec::new(), Vec::new());
+            assert_eq!(write(&tar, checksum(&tar), &mut frame).unwrap(), frame.len() as u64);
             if length > 0 {
                 Decompressor::new().decompress(&frame, length, 1 << 20, &mut back).unwrap();
                 assert!(back == tar, "{length}");

@@ -12,6 +12,7 @@ use crate::format::layout::END;
 use crate::format::tar;
 use crate::payload::codec::{Compressor, Decompressor};
 use crate::payload::digest::DigestWriter;
+use crate::payload::noise::{self, is_noise};
 
 /// SHA-256 of what passes by.
 pub fn hash(bytes: &[u8]) -> Result<[u8; 32]> {
@@ -26,12 +27,16 @@ pub struct Frames(Compressor, Decompressor);
 impl Frames {
     /// At a level of zstd.
     pub fn new(level: i32) -> Result<Self> {
-        Ok(Self(Compressor::new(level)?, Decompressor::new()))
+        Ok(Self(Compressor::new(level, FRAME)?, Decompressor::new()))
     }
 
     /// Compresses `tar` into `frame`.
     pub fn compress(&mut self, tar: &[u8], frame: &mut Vec<u8>) -> Result<()> {
-        self.0.compress(tar, frame)
+        if !is_noise(tar) {
+            return self.0.compress(tar, frame);
+        }
+        frame.clear();
+        noise::write(tar, noise::checksum(tar), frame).map(drop).map_err(failed)
     }
 
     /// Decompresses a full frame of `size` bytes into `tar`.

@@ -13,6 +13,7 @@ use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::stream::Encrypt;
 use crate::error::{Error, Result};
 use crate::payload::codec::Compressor;
+use crate::payload::noise::{self, is_noise};
 use crate::payload::store::{Store, Stored};
 use crate::payload::{join, spawn, workers};
 
@@ -103,7 +104,7 @@ impl<W: Write + Send + 'static, T: Tap> PayloadWriter<W, T> {
         let mut senders = Vec::new();
         let mut turns = Vec::new();
         for _ in 0..workers(options.threads, options.frame_size) {
-            let compressor = Compressor::new(options.level)?;
+            let compressor = Compressor::new(options.level, options.frame_size)?;
             let (to_worker, from_caller) = sync_channel(1);
             let (to_writer, from_worker) = sync_channel(1);
             let (to_reuse, reusable) = channel();
@@ -246,18 +247,31 @@ impl<W, T> Drop for PayloadWriter<W, T> {
     }
 }
 
+/// A frame as it is to be written.
+enum Ready {
+    Compressed(Vec<u8>),
+    /// Nothing makes it smaller: as it is, with its checksum.
+    Noise(Frame, [u8; 4]),
+}
+
 /// Compresses the frames of one worker's turn.
 fn compress(
     mut compressor: Compressor,
     frames: &Receiver<Frame>,
-    done: &SyncSender<Result<Vec<u8>>>,
+    done: &SyncSender<Result<Ready>>,
     reusable: &Receiver<Vec<u8>>,
 ) {
     for tar in frames {
-        let mut frame = reusable.try_recv().unwrap_or_default();
-        let result = compressor.compress(&tar, &mut frame).map(|()| frame);
-        drop(tar);
-        if done.send(result).is_err() {
+        let ready = if is_noise(&tar) {
+            let checksum = noise::checksum(&tar);
+            Ok(Ready::Noise(tar, checksum))
+        } else {
+            let mut frame = reusable.try_recv().unwrap_or_default();
+            let result = compressor.compress(&tar, &mut frame);
+            drop(tar);
+            result.map(|()| Ready::Compressed(frame))
+        };
+        if done.send(ready).is_err() {
             break;
         }
     }
@@ -265,22 +279,29 @@ fn compress(
 
 /// What one worker compressed, and the way back of its buffers.
 struct Turn {
-    frames: Receiver<Result<Vec<u8>>>,
+    frames: Receiver<Result<Ready>>,
     give_back: Sender<Vec<u8>>,
 }
 
 /// Encrypts the frames in order: the workers take turns.
 fn write<W: Write + Send + 'static>(mut encrypt: Encrypt<Store<W>>, workers: &[Turn]) -> Result<Written<W>> {
+    let failed = |error| Error::stream("write the archive", error);
     let mut frames = Vec::new();
     for worker in workers.iter().cycle() {
         let Ok(frame) = worker.frames.recv() else {
             break;
         };
-        let frame = frame?;
-        encrypt.write_all(&frame).map_err(|error| Error::stream("write the archive", error))?;
-        frames.push(frame.len() as u64);
-        // Nobody may want the buffer any more.
-        let _ = worker.give_back.send(frame);
+        match frame? {
+            Ready::Compressed(frame) => {
+                encrypt.write_all(&frame).map_err(failed)?;
+                frames.push(frame.len() as u64);
+                // Nobody may want the buffer any more.
+                let _ = worker.give_back.send(frame);
+            }
+            Ready::Noise(tar, checksum) => {
+                frames.push(noise::write(&tar, checksum, &mut encrypt).map_err(failed)?);
+            }
+        }
     }
     let (sink, length, sha256): Stored<W> = encrypt.finish()?.finish()?;
     Ok(Written { sink, frames, length, sha256 })
