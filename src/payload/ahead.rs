@@ -104,7 +104,7 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// Large enough for few system calls, small enough to stay in the cache.
 const PIECE: usize = 256 * 1024;
 /// So many that nobody waits for each single one.
-const QUEUE: usize = 8;
+const QUEUE: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -306,3 +306,6 @@ fn write<W: Write + Send + 'static>(mut encrypt: Encrypt<Store<W>>, workers: &[T
     let (sink, length, sha256): Stored<W> = encrypt.finish()?.finish()?;
     Ok(Written { sink, frames, length, sha256 })
 }
+
+#[cfg(test)]
+mod tests;
