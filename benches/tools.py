@@ -15,10 +15,11 @@ RECIPIENT = "age1jk53es8s6j8n0xulyu6wufjnmt0kjg8579zxq0ancud3uej4cvxqk8u5vg"
 PASSPHRASE = "nobody pays for this in the race"
 
 
-def ocbak(program, parity):
+def ocbak(program, parity, *more):
     def steps(tree, work):
         archive, key = work / "a.ocbak", ["-i", work / "key"]
-        create = [program, "create", "--quiet", "--all", "--state-dir", tree, "--parity", parity, "-r", RECIPIENT, "-o", archive]
+        create = [program, "create", "--quiet", "--all", "--state-dir", tree, "--parity", parity, *more,
+                  "-r", RECIPIENT, "-o", archive]
         home = {"HOME": str(work), "XDG_STATE_HOME": str(work / "state")}
         return {
             "create": Step([create], environment=home),
@@ -91,6 +92,7 @@ def tar_gz(tree, work):
 
 
 STORED = {"a.ocbak", "a.tar.zst.age", "a.tgz", "repository"}
+LEVEL = "ocbak-level-"
 NEEDS = {"tar-zstd-age": ("tar", "zstd", "age"), "restic": ("restic",), "borg": ("borg",), "tar-gz": ("tar", "gzip")}
 
 
@@ -98,6 +100,8 @@ def tools_of(wanted, program):
     """Those that are wanted and installed."""
     tools = {"ocbak": ocbak(program, "0"), "ocbak-parity": ocbak(program, "2"), "tar-zstd-age": pipeline,
              "restic": restic, "borg": borg, "tar-gz": tar_gz}
+    levels = (name for name in wanted if name.startswith(LEVEL))
+    tools |= {name: ocbak(program, "0", "--level", name.removeprefix(LEVEL)) for name in levels}
     for name in list(tools):
         missing = [need for need in NEEDS.get(name, ()) if not shutil.which(need)]
         if missing and (not wanted or name in wanted):

@@ -31,7 +31,7 @@ fn a_race_measures_every_operation() {
     }
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("race.json");
-    let race = peers(scratch.path(), PROGRAM, &["--tools", "ocbak,tar-gz", "--json", file.to_str().unwrap()]);
+    let race = peers(scratch.path(), PROGRAM, &["--tools", "ocbak,tar-gz,ocbak-level-1", "--json", file.to_str().unwrap()]);
     assert_eq!(race.code, 0, "{}", race.stderr);
     let table = String::from_utf8(race.stdout).unwrap();
     for operation in ["create", "list", "verify", "quick verify", "restore", "one file"] {
@@ -40,9 +40,9 @@ fn a_race_measures_every_operation() {
     let document: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let measured = document["trees"]["tiny"].as_array().unwrap();
     let tools: BTreeSet<_> = measured.iter().map(|row| row["tool"].as_str().unwrap()).collect();
-    assert_eq!(tools, ["ocbak", "tar-gz"].into());
-    // Six of ocbak; tar has no quick verification.
-    assert_eq!(measured.len(), 11, "{document:#}");
+    assert_eq!(tools, ["ocbak", "ocbak-level-1", "tar-gz"].into());
+    // Six of ocbak, twice; tar has no quick verification.
+    assert_eq!(measured.len(), 17, "{document:#}");
     for row in measured {
         assert!(row["wall"].as_f64().unwrap() > 0.0 && row["memory"].as_u64().unwrap() > 0, "{row}");
         assert_eq!(row["size"].as_u64().unwrap() > 1_000_000, row["operation"] == "create", "{row}");
