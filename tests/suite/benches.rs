@@ -31,7 +31,11 @@ fn a_race_measures_every_operation() {
     }
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("race.json");
-    let race = peers(scratch.path(), PROGRAM, &["--tools", "ocbak,tar-gz,ocbak-level-1", "--json", file.to_str().unwrap()]);
+    let race = peers(
+        scratch.path(),
+        PROGRAM,
+        &["--tools", "ocbak,tar-gz,ocbak-level-1", "--json", file.to_str().unwrap()],
+    );
     assert_eq!(race.code, 0, "{}", race.stderr);
     let table = String::from_utf8(race.stdout).unwrap();
     for operation in ["create", "list", "verify", "quick verify", "restore", "one file"] {
