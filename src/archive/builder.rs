@@ -4,12 +4,12 @@ use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::archive::slots::Slots;
 use crate::archive::writer::{ArchiveWriter, Frame};
 use crate::crypto::identity::ArchiveIdentity;
-use crate::crypto::{Passphrase, Recipient, slot};
+use crate::crypto::{Passphrase, Recipient};
 use crate::error::{Error, Result};
 use crate::format::limits::LIMITS;
-use crate::format::region::{Region, SlotKind};
 use crate::payload::write::PayloadOptions;
 
 /// Collects the settings of a new archive.
@@ -135,7 +135,7 @@ impl ArchiveBuilder {
         self
     }
 
-    /// Makes the key slots and starts the archive at the beginning of `sink`.
+    /// Begins to make the key slots and starts the archive at the beginning of `sink`.
     ///
     /// # Errors
     ///
@@ -161,35 +161,13 @@ impl ArchiveBuilder {
         let created = created(self.created)?;
         let mut archive = [0; 16];
         getrandom::fill(&mut archive).map_err(|error| Error::stream("get random bytes", error.into()))?;
-        let identity = ArchiveIdentity::generate();
-        let slots = self.slots(&identity)?;
+        let identity = Arc::new(ArchiveIdentity::generate());
+        let slots = Slots::begin(&identity, self.passphrase, self.work_factor, &self.recipients)?;
         sink.seek(SeekFrom::Start(LIMITS.region as u64))
             .map_err(|error| Error::stream("write the archive", error))?;
         let (series, parity) = (self.series, self.parity);
-        let frame = Frame { identity: Arc::new(identity), slots, archive, series, created, parity };
+        let frame = Frame { identity, slots, archive, series, created, parity };
         Ok(ArchiveWriter::new(sink, frame, self.payload))
-    }
-
-    fn slots(&self, identity: &ArchiveIdentity) -> Result<Vec<(SlotKind, Vec<u8>)>> {
-        let mut slots = Vec::new();
-        if let Some(passphrase) = &self.passphrase {
-            if passphrase.expose().is_empty() {
-                return Err(Error::invalid("the passphrase is empty"));
-            }
-            let slot = slot::seal_passphrase(identity, passphrase, self.work_factor)?;
-            slots.push((SlotKind::Passphrase, slot));
-        }
-        if !self.recipients.is_empty() {
-            let slot = slot::seal_recipients(identity, &self.recipients)?;
-            slots.push((SlotKind::Recipients, slot));
-        }
-        if slots.is_empty() {
-            return Err(Error::invalid("an archive needs a passphrase or a recipient"));
-        }
-        // §11: recipients that do not fit are an error before any work.
-        let fullest = Region { manifest: vec![0; LIMITS.manifest], mac: vec![0; 65], slots: slots.clone() };
-        fullest.encode()?;
-        Ok(slots)
     }
 }
 

@@ -15,6 +15,7 @@ mod rekey;
 mod repair;
 mod salvage;
 mod sealed;
+mod slots;
 mod source;
 mod split;
 mod verify;

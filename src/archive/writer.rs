@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::archive::entries::Entries;
 use crate::archive::parity;
+use crate::archive::slots::Slots;
 use crate::archive::verify::Verifier;
 use crate::crypto::identity::ArchiveIdentity;
 use crate::crypto::stream::Encrypt;
@@ -17,7 +18,7 @@ use crate::format::layout::{END, member_header};
 use crate::format::limits::LIMITS;
 use crate::format::manifest::{Manifest, Member, PARITY_NAME, PayloadMembers, index_name, payload_name};
 use crate::format::order::{EntryOrder, root_path};
-use crate::format::region::{Region, SlotKind};
+use crate::format::region::Region;
 use crate::format::tar::{self, TAR_END};
 use crate::observer::{Observer, Silent};
 use crate::path::ArchivePath;
@@ -36,7 +37,7 @@ pub struct ArchiveWriter<W> {
 /// What the header will say.
 pub(super) struct Frame {
     pub(super) identity: Arc<ArchiveIdentity>,
-    pub(super) slots: Vec<(SlotKind, Vec<u8>)>,
+    pub(super) slots: Slots,
     pub(super) archive: [u8; 16],
     pub(super) series: Option<[u8; 16]>,
     pub(super) created: String,
@@ -294,7 +295,7 @@ impl<W: Read + Write + Seek + Send + 'static> ArchiveWriter<W> {
         let region = Region {
             mac: self.frame.identity.manifest_mac(&self.frame.archive, &manifest),
             manifest,
-            slots: self.frame.slots,
+            slots: self.frame.slots.finish()?,
         }
         .encode()?;
         sink.write_all(&region).map_err(failed)?;
