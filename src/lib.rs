@@ -80,7 +80,7 @@ pub use history::{Group, Judged, Kept, Retention, Shelf, Shelved, Verdict, Withi
 pub use import::NativeBackup;
 pub use observer::{Observer, Silent};
 pub use openclaw::{
-    AgentDir, Environment, Holder, Installation, Installed, Location, Search, Usage, Workspace,
+    AgentDir, Environment, Holder, Installation, Installed, Location, Search, Secrets, Usage, Workspace,
 };
 pub use path::{ArchivePath, sanitize};
 pub use pattern::Patterns;

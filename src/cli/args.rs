@@ -9,8 +9,8 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use ocbak::{Role, Search};
 
 use super::{
-    check, create, diff, export, extract, import, info, keygen, list, locate, passwd, prune, rekey, repair,
-    restore, undo, verify,
+    check, completions, config, create, diff, export, extract, failure, help, import, info, keygen, list,
+    locate, man, passwd, prune, rekey, repair, restore, schedule, undo, verify,
 };
 
 /// Encrypted backup archives of OpenClaw, which `tar`, `age` and `zstd` alone can open too.
@@ -20,7 +20,7 @@ use super::{
     version,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    after_help = EXIT_CODES
+    after_help = failure::meanings()
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -48,10 +48,15 @@ pub(crate) enum Command {
     Prune(prune::Args),
     Where(locate::Args),
     Check(check::Args),
+    Config(config::Args),
+    Schedule(schedule::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Help(help::Args),
 }
 
 /// Options that every command takes.
-#[derive(Debug, Group)]
+#[derive(Debug, Default, Group)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct Global {
     /// Say only what was asked for: no progress, no closing summary. Warnings still appear.
@@ -66,6 +71,12 @@ pub(crate) struct Global {
     /// Number of threads that compress, decompress, or make and check files; 0 takes one for each core.
     #[arg(long, global = true, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
+    /// When to colour what is written to a terminal; `NO_COLOR` and `TERM=dumb` count as well.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Take options from this file instead of `~/.config/ocbak/config.toml`; `/dev/null` for none.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
 }
 
 /// Where OpenClaw's state lies, or shall lie.
@@ -111,6 +122,16 @@ impl Existing {
     }
 }
 
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
 /// A payload's role as a word of the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum RoleName {
@@ -128,11 +149,6 @@ impl From<RoleName> for Role {
         }
     }
 }
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but something that should be in the archive \
-was left out or needs attention, or `diff` found differences; 4 the archive is damaged or forged; \
-5 no key fits; 130 interrupted.";
 
 #[cfg(test)]
 mod tests {

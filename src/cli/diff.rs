@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
+use console::style;
 use serde_json::{Map, Value, json};
 
 use ocbak::{
@@ -215,9 +216,9 @@ fn change(one: &Difference<'_>) -> &'static str {
 fn line(one: &Difference<'_>) -> String {
     let name = one.path().map(ToString::to_string).unwrap_or_default();
     match change(one) {
-        "added" => format!("+ {name}"),
-        "removed" => format!("- {name}"),
-        _ => format!("M {name}  {}", aspects(one).join(", ")),
+        "added" => format!("{} {name}", style("+").green()),
+        "removed" => format!("{} {name}", style("-").red()),
+        _ => format!("{} {name}  {}", style("M").yellow(), aspects(one).join(", ")),
     }
 }
 

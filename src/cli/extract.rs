@@ -93,12 +93,21 @@ fn find(name: &OsStr, indexes: &[Index], args: &Args) -> Result<ArchivePath, Fai
     let slashes = name.iter().rev().take_while(|byte| **byte == b'/').count();
     let wanted = &name[..name.len() - slashes];
     let names = || indexes.iter().flat_map(|index| &index.entries).map(|entry| &entry.path);
+    // What lay there on the machine that was backed up.
+    let here = || {
+        let roots = indexes.iter().flat_map(|index| &index.source.roots);
+        let below =
+            roots.filter_map(|root| Some((root, wanted.strip_prefix(&root.source[..])?.strip_prefix(b"/")?)));
+        let (root, below) = below.min_by_key(|(_, below)| below.len())?;
+        let path = root.path.join(below).ok()?;
+        names().find(|name| **name == path)
+    };
     match names().find(|path| path.as_bytes() == wanted) {
         Some(path) => Ok(path.clone()),
         None => Err(Failure::UnknownName {
             name: sanitize(name),
             file: args.file.clone(),
-            nearest: nearest(wanted, names()).map(ToString::to_string),
+            nearest: here().or_else(|| nearest(wanted, names())).map(ToString::to_string),
         }),
     }
 }

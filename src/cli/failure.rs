@@ -1,5 +1,6 @@
 //! How a command ends badly: exit codes here and hint lines in [`hint`], and nowhere else.
 
+mod config;
 mod hint;
 mod keys;
 pub(crate) mod usage;
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 
 use ocbak::{Error, ErrorKind, Holder, sanitize};
 
-use super::ui::{Ui, lines, size};
+use super::ui::{Ui, label, lines, size};
+pub(crate) use config::{Unusable, Why};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,26 @@ pub(crate) enum Exit {
     Damaged = 4,
     NoKey = 5,
     Interrupted = 130,
+}
+
+/// What each exit code means.
+pub(crate) const MEANINGS: [(Exit, &str); 7] = [
+    (Exit::Done, "done"),
+    (Exit::Failed, "failed"),
+    (Exit::Usage, "wrong usage"),
+    (
+        Exit::Attention,
+        "done, but something that should be in the archive was left out or needs attention, or `diff` found differences",
+    ),
+    (Exit::Damaged, "the archive is damaged or forged"),
+    (Exit::NoKey, "no key fits"),
+    (Exit::Interrupted, "interrupted"),
+];
+
+/// The same in a sentence.
+pub(crate) fn meanings() -> String {
+    let each = MEANINGS.map(|(exit, meaning)| format!("{} {meaning}", exit as u8));
+    format!("Exit codes: {}.", each.join("; "))
 }
 
 impl From<Exit> for ExitCode {
@@ -114,6 +136,12 @@ pub(crate) enum Failure {
     NoDirectory { directory: PathBuf },
     /// A directory is to hold archives, and holds none.
     NoArchives { directory: PathBuf },
+    /// A config file cannot be used.
+    Config(Unusable),
+    /// A path that cannot stand in a unit.
+    Unquotable { path: PathBuf },
+    /// There is no help on this.
+    UnknownTopic { topic: String, nearest: Option<String> },
     /// A pattern is not one.
     BadGlob(Error),
     /// A pattern selects nothing.
@@ -151,12 +179,15 @@ impl Failure {
     /// Says what happened on stderr; returns the exit code.
     pub(crate) fn say(&self) -> Exit {
         // An answer is no error.
-        let label = if matches!(self, Self::Declined) { "" } else { "error: " };
-        lines(
-            std::iter::once(format!("{label}{}", one_line(self)))
-                .chain(self.causes().iter().map(|cause| format!("caused by: {cause}")))
-                .chain(hint::hint(self).iter().map(|hint| format!("hint: {hint}"))),
-        );
+        let first = match self {
+            Self::Declined => one_line(self),
+            _ => format!("{} {}", label("error:").red(), one_line(self)),
+        };
+        let causes = self.causes();
+        let causes = causes.iter().map(|cause| format!("{} {cause}", label("caused by:").dim()));
+        let hint = hint::hint(self);
+        let hint = hint.iter().map(|hint| format!("{} {hint}", label("hint:").cyan()));
+        lines(std::iter::once(first).chain(causes).chain(hint));
         self.exit()
     }
 
@@ -192,6 +223,9 @@ impl Failure {
             | Self::KeepsNothing
             | Self::ArchiveToTerminal
             | Self::BadGlob(_)
+            | Self::Config(_)
+            | Self::Unquotable { .. }
+            | Self::UnknownTopic { .. }
             | Self::OneFileOnly => Exit::Usage,
             Self::ReadBack { .. } => Exit::Damaged,
             _ => Exit::Failed,
@@ -301,6 +335,11 @@ impl fmt::Display for Failure {
             Self::NoArchives { directory } => {
                 write!(f, "there is no archive in `{}`", directory.display())
             }
+            Self::Config(unusable) => unusable.fmt(f),
+            Self::Unquotable { path } => {
+                write!(f, "`{}` cannot stand in a unit", path.display())
+            }
+            Self::UnknownTopic { topic, .. } => write!(f, "there is no help on `{topic}`"),
             Self::NoMatch { glob, file } => {
                 write!(f, "`{}`: nothing matches `{glob}`", file.display())
             }

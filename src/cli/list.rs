@@ -1,19 +1,22 @@
 //! `ocbak list`: the names in an archive.
 
+mod tree;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
+use console::style;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use ocbak::{Archive, Entry, Index, Mtime, Node, Noted, Patterns, Role, Skipped, sanitize};
+use ocbak::{Archive, Entry, Index, Mtime, Node, Noted, Patterns, Role, Secrets, Skipped, sanitize};
 
 use super::args::RoleName;
 use super::failure::{Exit, Failure};
 use super::json;
 use super::shelf;
-use super::ui::{Output, Ui};
+use super::ui::{Output, Ui, size};
 use super::unlock::{UnlockArgs, unlock};
 
 /// List what is in an archive, or the archives of a directory.
@@ -22,6 +25,7 @@ use super::unlock::{UnlockArgs, unlock};
 /// installation (the first digits of its series), how large it is, what it holds, and when this machine
 /// last verified it; newest first.
 #[derive(Debug, Group)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The archive, or a directory with archives.
     file: PathBuf,
@@ -29,13 +33,20 @@ pub(crate) struct Args {
     /// `**` does not, and a directory brings what is below it. Everything, if none is given.
     #[arg(value_name = "GLOB")]
     globs: Vec<String>,
-    /// Also show type, mode, size in bytes, time of last change (UTC) and where links lead.
+    /// Also show type, mode, size, time of last change and where links lead; an `s` before the size marks what
+    /// holds secrets, as far as ocbak knows OpenClaw's places for them.
     #[arg(short, long)]
     long: bool,
+    /// Show a tree, each directory with the size of what is in it.
+    #[arg(long, conflicts_with_all = ["long", "skipped", "json"])]
+    tree: bool,
+    /// Show sizes in bytes.
+    #[arg(long, requires = "long")]
+    bytes: bool,
     /// Only this payload.
     #[arg(long, value_name = "ROLE")]
     payload: Option<RoleName>,
-    /// Show times of a directory's archives as UTC instead of by this machine's clock.
+    /// Show times as UTC instead of by this machine's clock.
     #[arg(long)]
     utc: bool,
     /// List what was left out instead, and why.
@@ -47,7 +58,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if args.file.is_dir() {
-        if !args.globs.is_empty() || args.long || args.skipped || args.payload.is_some() {
+        if !args.globs.is_empty() || args.long || args.tree || args.skipped || args.payload.is_some() {
             return Err(Failure::Conflict {
                 first: "a directory",
                 second: "what lists an archive's content",
@@ -58,9 +69,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let patterns = Patterns::parse(&args.globs).map_err(Failure::BadGlob)?;
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let indexes = indexes(&archive, args)?;
+    let secrets = Secrets::known()?;
     let mut output = Output::new();
     if ui.json {
-        let payloads = indexes.iter().map(|index| Payload::new(index, args, &patterns)).collect();
+        let payloads = indexes.iter().map(|index| Payload::new(index, args, &patterns, &secrets)).collect();
         all_used(&patterns, &args.file)?;
         let mut facts = json::manifest(archive.manifest());
         facts["file"] = json::path(&args.file);
@@ -72,7 +84,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         output.document(&Document { facts, payloads })?;
     } else {
         for index in &indexes {
-            if args.skipped {
+            if args.tree {
+                let selected = index.entries.iter().filter(|one| patterns.select(&one.path));
+                tree::write(selected, &secrets, &mut output)?;
+            } else if args.skipped {
                 for skipped in index.skipped.iter().filter(|one| patterns.select(&one.path)) {
                     output.line(left_out(skipped))?;
                 }
@@ -82,7 +97,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
                         return Ok(Exit::Done);
                     }
                     if args.long {
-                        output.line(long(entry))?;
+                        output.line(long(entry, secrets.hold(entry), args))?;
                     } else {
                         output.line(&entry.path)?;
                     }
@@ -128,7 +143,7 @@ struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    fn new(index: &'a Index, args: &Args, patterns: &Patterns) -> Self {
+    fn new(index: &'a Index, args: &Args, patterns: &Patterns, secrets: &'a Secrets) -> Self {
         let facts = json!({
             "role": index.role.as_str(),
             "roots": index.source.roots.iter().map(json::root).collect::<Vec<_>>(),
@@ -137,18 +152,23 @@ impl<'a> Payload<'a> {
         let mut payload = Self { facts, entries: None, notes: None, skipped: None };
         if args.skipped {
             let skipped = index.skipped.iter().filter(|one| patterns.select(&one.path));
-            payload.skipped = Some(Each(skipped.collect(), json::skipped));
+            payload.skipped = Some(Each(skipped.collect(), Box::new(json::skipped)));
         } else {
             let entries = index.entries.iter().filter(|one| patterns.select(&one.path));
-            payload.entries = Some(Each(entries.collect(), facts_of));
-            payload.notes = Some(Each(index.noted.iter().collect(), json::noted));
+            let facts = |entry: &Entry| {
+                let mut facts = facts_of(entry);
+                facts["secret"] = secrets.hold(entry).into();
+                facts
+            };
+            payload.entries = Some(Each(entries.collect(), Box::new(facts)));
+            payload.notes = Some(Each(index.noted.iter().collect(), Box::new(json::noted)));
         }
         payload
     }
 }
 
 /// A list whose values are made one at a time.
-struct Each<'a, T>(Vec<&'a T>, fn(&T) -> Value);
+struct Each<'a, T>(Vec<&'a T>, Box<dyn Fn(&T) -> Value + 'a>);
 
 impl<T> Serialize for Each<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -193,14 +213,18 @@ pub(crate) fn left_out(skipped: &Skipped) -> String {
 }
 
 /// One line as `ls -l` writes it, less the owner, which an archive does not hold.
-fn long(entry: &Entry) -> String {
+fn long(entry: &Entry, is_secret: bool, args: &Args) -> String {
     let (size, target) = match &entry.node {
-        Node::File { size, .. } => (*size, String::new()),
-        Node::Directory => (0, String::new()),
-        Node::Symlink { target } => (0, format!(" -> {}", sanitize(target))),
-        Node::Hardlink { target } => (0, format!(" link to {target}")),
+        Node::File { size: bytes, .. } if args.bytes => (bytes.to_string(), String::new()),
+        Node::File { size: bytes, .. } => (size(*bytes), String::new()),
+        Node::Directory => ("-".to_owned(), String::new()),
+        Node::Symlink { target } => ("-".to_owned(), format!(" -> {}", sanitize(target))),
+        Node::Hardlink { target } => ("-".to_owned(), format!(" link to {target}")),
     };
-    format!("{} {size:>12} {} {}{target}", mode(entry), time(entry.mtime, false), entry.path)
+    let mark = if is_secret { style("s").yellow() } else { style(" ") };
+    let when = Timestamp::from_second(entry.mtime.seconds)
+        .map_or_else(|_| time(entry.mtime, false), |when| shelf::time(when, args.utc));
+    format!("{} {mark} {size:>12} {when:<16} {}{target}", mode(entry), entry.path)
 }
 
 fn mode(entry: &Entry) -> String {
@@ -245,9 +269,11 @@ fn all_used(patterns: &Patterns, file: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use ocbak::{ArchivePath, Entry, Mtime, Node};
 
     use super::{long, time};
+    use crate::cli::args::{Args as Grammar, Command};
 
     fn entry(mode: u32, node: Node) -> Entry {
         Entry {
@@ -259,17 +285,24 @@ mod tests {
         }
     }
 
+    fn line(entry: &Entry, is_secret: bool, words: &[&str]) -> String {
+        let words = [&["ocbak", "list", "-l", "--utc", "x"], words].concat();
+        let Command::List(args) = Grammar::try_parse_from(words).unwrap().command else { panic!() };
+        long(entry, is_secret, &args)
+    }
+
     #[test]
     fn lines_look_like_those_of_ls() {
-        let file = Node::File { size: 70, sha256: [0; 32] };
-        assert_eq!(long(&entry(0o640, file)), "-rw-r-----           70 2026-11-22T05:48:58Z state/a");
+        let file = entry(0o640, Node::File { size: 7000, sha256: [0; 32] });
+        assert_eq!(line(&file, false, &[]), "-rw-r-----        6.8 KiB 2026-11-22 05:48 state/a");
+        assert_eq!(line(&file, true, &["--bytes"]), "-rw-r----- s         7000 2026-11-22 05:48 state/a");
         let target = b"x\x1b".to_vec();
         assert_eq!(
-            long(&entry(0o777, Node::Symlink { target })),
-            "lrwxrwxrwx            0 2026-11-22T05:48:58Z state/a -> x\\u{1b}"
+            line(&entry(0o777, Node::Symlink { target }), false, &[]),
+            "lrwxrwxrwx              - 2026-11-22 05:48 state/a -> x\\u{1b}"
         );
-        assert!(long(&entry(0o5711, Node::Directory)).starts_with("drws--x--t "));
-        assert!(long(&entry(0o2600, Node::Directory)).starts_with("drw---S--- "));
+        assert!(line(&entry(0o5711, Node::Directory), false, &[]).starts_with("drws--x--t "));
+        assert!(line(&entry(0o2600, Node::Directory), false, &[]).starts_with("drw---S--- "));
     }
 
     #[test]

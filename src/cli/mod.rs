@@ -5,12 +5,15 @@ mod adapt;
 mod amount;
 mod args;
 mod check;
+mod completions;
+mod config;
 mod create;
 mod destination;
 mod diff;
 mod export;
 mod extract;
 mod failure;
+mod help;
 mod import;
 mod info;
 mod json;
@@ -18,6 +21,7 @@ mod keygen;
 mod list;
 mod locate;
 mod make;
+mod man;
 mod name;
 mod nearest;
 mod outlook;
@@ -32,6 +36,7 @@ mod restore;
 mod resume;
 mod room;
 mod salvage;
+mod schedule;
 mod series;
 mod shelf;
 mod spool;
@@ -46,32 +51,52 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command};
-use failure::{Exit, Failure};
+use args::{Args, Command, Global};
+use failure::{Exit, Failure, Unusable, Why};
 use ui::Ui;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     process::forbid_core_dumps();
     process::allow_open_files();
-    let args = match Args::try_parse() {
+    let extended = match config::extend(env::args_os().collect()) {
+        Ok(extended) => extended,
+        Err(failure) => {
+            // Nothing is parsed yet.
+            let global = Global { json: asks_for_json(), ..Global::default() };
+            return failure.report(&Ui::new(&global, process::stop_on_signals())).into();
+        }
+    };
+    let args = match Args::try_parse_from(&extended.words) {
         Ok(args) => args,
         Err(stop) => {
+            if let Some(path) = extended.from.filter(|_| Args::try_parse().is_ok()) {
+                let what = failure::usage::message(&stop);
+                let global = Global { json: asks_for_json(), ..Global::default() };
+                let failure = Failure::Config(Unusable { path, why: Why::Unfit { what } });
+                return failure.report(&Ui::new(&global, process::stop_on_signals())).into();
+            }
             // A closed stdout is no failure, and there is nowhere else to say it.
             let _ = stop.print();
-            // What was parsed so far is lost.
-            let mut words = env::args_os().take_while(|word| word != "--");
-            if stop.use_stderr() && words.any(|word| word == "--json") {
+            if stop.use_stderr() && asks_for_json() {
                 let _ = ui::document(&failure::usage::document(&stop));
             }
             return if stop.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
     let ui = Ui::new(&args.global, process::stop_on_signals());
+    if let Some(warning) = extended.warning {
+        ui.warn(warning);
+    }
     match run(args.command, &ui) {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(&ui).into(),
     }
+}
+
+/// Tells it of a command line that does not parse: what was parsed of it is lost.
+fn asks_for_json() -> bool {
+    env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
@@ -90,6 +115,11 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Prune(args) => prune::run(&args, ui),
         Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
+        Command::Config(_) => config::run(ui.config_file.as_ref(), ui),
+        Command::Schedule(args) => schedule::run(&args, ui.config_file.as_ref(), ui),
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Man(args) => man::run(&args, ui),
+        Command::Help(args) => help::run(&args, ui),
         Command::Extract(args) => extract::run(&args, ui),
         Command::Export(args) => export::run(&args, ui),
         Command::Import(args) => import::run(&args, ui),

@@ -29,6 +29,15 @@ pub(crate) fn nearest<'a>(
     best.map(|(_, name)| name)
 }
 
+/// Finds the word most like `wanted`, if one is like it at all.
+pub(crate) fn nearest_word<'a>(wanted: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (wanted.len() * 2 / 5).max(1);
+    let changes = |word: &str| distance(wanted.as_bytes(), word.as_bytes());
+    // A word that goes on as it was begun is near, however long it is.
+    let near = |word: &&str| changes(word) <= most || wanted.len() > 3 && word.starts_with(wanted);
+    words.filter(near).min_by_key(|word| changes(word))
+}
+
 /// Counts the bytes to insert, remove or replace between two names (Levenshtein).
 fn distance(left: &[u8], right: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
@@ -48,7 +57,7 @@ fn distance(left: &[u8], right: &[u8]) -> usize {
 mod tests {
     use ocbak::ArchivePath;
 
-    use super::{distance, nearest};
+    use super::{distance, nearest, nearest_word};
 
     fn found(wanted: &str) -> Option<String> {
         let names: Vec<ArchivePath> = ["state/openclaw.json", "workspace/main/MEMORY.md"]
@@ -64,6 +73,15 @@ mod tests {
         assert_eq!(found("state/openclw.jsn").as_deref(), Some("state/openclaw.json"));
         assert_eq!(found("something/else/entirely"), None);
         assert_eq!(found("EMORY.md"), None);
+    }
+
+    #[test]
+    fn words_are_found() {
+        let found = |wanted| nearest_word(wanted, ["create", "restore", "passphrase-file"].into_iter());
+        assert_eq!(found("craete"), Some("create"));
+        assert_eq!(found("passphrase"), Some("passphrase-file"));
+        assert_eq!(found("x"), None);
+        assert_eq!(found("list"), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use console::style;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -83,8 +84,10 @@ fn say(shelf: &Shelf, utc: bool) -> Result<(), Failure> {
             (true, Some(when)) => time(when, utc),
             (true, None) => "-".to_owned(),
         };
+        let checked = style(format!("{checked:<16}"));
+        let checked = if archive.damage.is_empty() { checked } else { checked.red() };
         output.line(format_args!(
-            "{:<16}  {series:<8}  {:>10}  {:<16}  {checked:<16}  {}",
+            "{:<16}  {series:<8}  {:>10}  {:<16}  {checked}  {}",
             made(archive, utc),
             size(archive.length),
             roles.join(", "),

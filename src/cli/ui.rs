@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use console::{StyledObject, set_colors_enabled, set_colors_enabled_stderr, style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 use rustix::io::Errno;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use ocbak::{Error, Observer, sanitize};
 
-use super::args::Global;
+use super::args::{Color, Global};
 use super::failure::Failure;
 
 /// How the user wants to be spoken to.
@@ -24,17 +25,25 @@ pub(crate) struct Ui {
     pub(crate) verbose: bool,
     pub(crate) json: bool,
     pub(crate) threads: usize,
+    pub(crate) config_file: Option<PathBuf>,
     stop: Arc<AtomicBool>,
     warnings: Mutex<Vec<String>>,
 }
 
 impl Ui {
     pub(crate) fn new(global: &Global, stop: Arc<AtomicBool>) -> Self {
+        // By itself, the library looks at each stream, and at `NO_COLOR` and `TERM`.
+        if !matches!(global.color, Color::Auto) || global.json {
+            let wanted = matches!(global.color, Color::Always);
+            set_colors_enabled(wanted && !global.json);
+            set_colors_enabled_stderr(wanted);
+        }
         Self {
             quiet: global.quiet,
             verbose: global.verbose,
             json: global.json,
             threads: global.threads,
+            config_file: global.config_file.clone(),
             stop,
             warnings: Mutex::new(Vec::new()),
         }
@@ -53,14 +62,14 @@ impl Ui {
     /// Says something that a person should know and that stops nothing.
     pub(crate) fn warn(&self, message: impl fmt::Display) {
         let message = sanitize(message.to_string().as_bytes());
-        lines([format!("warning: {message}")]);
+        lines([format!("{} {message}", label("warning:").yellow())]);
         self.kept().push(message);
     }
 
     /// Says something that is good to know and needs nobody's attention.
     pub(crate) fn note(&self, message: impl fmt::Display) {
         if !self.quiet {
-            lines([format!("note: {}", sanitize(message.to_string().as_bytes()))]);
+            lines([format!("{} {}", label("note:").dim(), sanitize(message.to_string().as_bytes()))]);
         }
     }
 
@@ -113,6 +122,11 @@ impl Ui {
         // A list of texts is whole even where another thread died.
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a line on stderr begins with.
+pub(crate) fn label(text: &'static str) -> StyledObject<&'static str> {
+    style(text).for_stderr().bold()
 }
 
 /// Writes lines to stderr. Where that is closed, there is nobody to tell.

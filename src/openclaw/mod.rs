@@ -15,6 +15,7 @@ pub(crate) mod policy;
 mod profile;
 mod release;
 pub(crate) mod relocate;
+mod secrets;
 mod service;
 mod state;
 pub(crate) mod tables;
@@ -25,6 +26,7 @@ pub use environment::Environment;
 pub use gateway::{Holder, Usage};
 pub use installed::Installed;
 pub use locate::{Installation, Location, Search};
+pub use secrets::Secrets;
 pub use workspaces::{AgentDir, Workspace};
 
 pub(crate) use channels::RATCHETS;

@@ -1,6 +1,7 @@
 //! The command line, through the real program.
 
 mod check;
+mod config;
 mod create;
 mod diff;
 mod drive;
@@ -10,6 +11,8 @@ mod history;
 mod identities;
 mod keygen;
 mod locate;
+mod looks;
+mod manual;
 mod passphrase_command;
 mod passwd;
 mod past;
@@ -19,7 +22,9 @@ mod rekey;
 mod repair;
 mod restore;
 mod salvage;
+mod schedule;
 mod secrets;
+mod session;
 mod split;
 mod support;
 mod surroundings;

@@ -74,6 +74,12 @@ pub(super) fn hint(failure: &Failure) -> Option<String> {
              it with `--state-dir DIR`, `--profile NAME` or `--home DIR`"
         }
         Failure::NoOpenClaw => "put it into PATH, or leave out `--run-doctor`",
+        Failure::Config(unusable) => return Some(unusable.hint()),
+        Failure::Unquotable { .. } => "take a path of UTF-8 without control characters",
+        Failure::UnknownTopic { nearest: Some(nearest), .. } => {
+            return Some(format!("`ocbak help {nearest}` may be meant"));
+        }
+        Failure::UnknownTopic { .. } => "`ocbak help` names the commands",
         Failure::NoDirectory { .. } => "create it first, or name another one",
         Failure::NoArchives { .. } => {
             "is the drive there? Only files named `*.ocbak` or `*.ocbak.001` are looked at, and no directories in it"

@@ -7,18 +7,22 @@ use super::Exit;
 /// The facts of clap's message, in the shape of every failure.
 pub(crate) fn document(error: &clap::Error) -> Value {
     let text = error.render().to_string();
-    let mut lines = text.lines().map(str::trim);
-    // The first paragraph says what is wrong, over several lines where things are counted up.
-    let message: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-    let message = message.join(" ");
-    let hints: Vec<&str> = lines.filter_map(|line| line.strip_prefix("tip: ")).collect();
+    let hints: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect();
     let error = json!({
-        "message": message.strip_prefix("error: ").unwrap_or(&message),
+        "message": message(error),
         "causes": [],
         "hints": hints,
         "exit_code": Exit::Usage as u8,
     });
     json!({ "error": error, "warnings": [] })
+}
+
+/// The first paragraph says what is wrong, over several lines where things are counted up.
+pub(crate) fn message(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let message: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let message = message.join(" ");
+    message.strip_prefix("error: ").unwrap_or(&message).to_owned()
 }
 
 #[cfg(test)]
