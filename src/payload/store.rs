@@ -100,7 +100,7 @@ fn failed(error: io::Error) -> Error {
 /// Large enough for few system calls, small enough to stay in the cache.
 const PIECE: usize = 256 * 1024;
 /// So many that nobody waits for each single one.
-const QUEUE: usize = 4;
+const QUEUE: usize = 16;
 
 #[cfg(test)]
 mod tests {
