@@ -127,6 +127,16 @@ impl Loaded {
         let shared = metadata.is_file() && metadata.permissions().mode() & 0o022 != 0;
         Ok(Self { path, exists: true, shared, config })
     }
+
+    /// What to say about the file itself.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let path = self.path.display();
+        self.shared.then(|| {
+            format!(
+                "others may write to `{path}`, which says what is encrypted to which keys; `chmod go-w` it"
+            )
+        })
+    }
 }
 
 impl Config {

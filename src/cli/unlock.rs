@@ -31,12 +31,18 @@ pub(crate) struct UnlockArgs {
     /// a passphrase protects it, that is asked for on the terminal. May be repeated.
     #[arg(short, long = "identity", value_name = "FILE")]
     identities: Vec<PathBuf>,
+    /// Those of the config file: unlike the others they do not say that no passphrase is meant.
+    #[arg(long = CONFIGURED_IDENTITY, hide = true)]
+    configured: Vec<PathBuf>,
     /// Accept passphrase slots of a scrypt work factor up to 2^N; each step doubles time and
     /// memory, and 20 takes 1 GiB.
     #[arg(long, value_name = "N", default_value_t = 20,
           value_parser = clap::value_parser!(u8).range(1..=MAX_WORK_FACTOR))]
     max_work_factor: u8,
 }
+
+/// The option that identities of a config file become.
+pub(crate) const CONFIGURED_IDENTITY: &str = "configured-identity";
 
 /// Takes 1 TiB of memory.
 pub(crate) const MAX_WORK_FACTOR: i64 = 30;
@@ -138,7 +144,7 @@ impl<'a> Keyring<'a> {
     pub(crate) fn new(args: &'a UnlockArgs, about: &'a Path, ui: &Ui) -> Result<Self, Failure> {
         let mut keys = Keys::new().max_work_factor(args.max_work_factor);
         let mut protected = Vec::new();
-        for path in &args.identities {
+        for path in args.identities.iter().chain(&args.configured) {
             let file = IdentityFile::parse(&read_small(path, Some(ui))?);
             match file.map_err(|error| Failure::Argument(error.within(path)))? {
                 IdentityFile::Plain(identities) => keys = keys.identities(identities),
@@ -156,8 +162,14 @@ impl<'a> Keyring<'a> {
     /// Asks for what may open an archive and is not there: one without the slot for it fails with what it needs,
     /// before anybody types.
     pub(crate) fn complete(&mut self, sealed: &Sealed, ui: &Ui) -> Result<(), Failure> {
-        if self.wants_passphrase && sealed.has_slot(SlotKind::Passphrase) {
-            self.keys = mem::take(&mut self.keys).passphrase(ask(self.about, ui)?);
+        let configured = !self.args.configured.is_empty();
+        let by_identity = configured && sealed.has_slot(SlotKind::Recipients);
+        if self.wants_passphrase && sealed.has_slot(SlotKind::Passphrase) && !by_identity {
+            match ask(self.about, ui) {
+                // What a configured key does not open is told of that archive, in its turn.
+                Err(Failure::NobodyToAsk(_)) if configured => {}
+                asked => self.keys = mem::take(&mut self.keys).passphrase(asked?),
+            }
             self.wants_passphrase = false;
         }
         if sealed.has_slot(SlotKind::Recipients) {
@@ -176,7 +188,7 @@ impl<'a> Keyring<'a> {
         let archive = sealed.unlock(&self.keys).map_err(|error| match error {
             // A key that is protected counts although nobody was asked for its passphrase.
             Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, .. } => {
-                let identity_tried = !self.args.identities.is_empty();
+                let identity_tried = !self.args.identities.is_empty() || !self.args.configured.is_empty();
                 Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried }
             }
             other => other,

@@ -148,5 +148,48 @@ fn one_that_others_may_write_to_is_warned_of() {
         .mode(".config/ocbak/config.toml", 0o666)
         .args(["create", "-q", "--state-dir", "state"])
         .stderr_has("warning: others may write to `")
+        .ends_with(0)
+        .args(["config"])
+        .stderr_has("warning: others may write to `")
         .ends_with(0);
+}
+
+#[test]
+fn slips_of_the_command_line_are_told_of_it() {
+    full()
+        .args(["prune", "--keep-daily"])
+        .stderr_has("error: a value is required for '--keep-daily <N>'")
+        .ends_with(2);
+    configured("nonsense\n")
+        .args(["create", "--ouptut", "x"])
+        .stderr_has("unexpected argument '--ouptut'")
+        .ends_with(2);
+}
+
+#[test]
+fn a_key_in_the_file_keeps_no_other_archive_shut() {
+    let test = full()
+        .args([
+            "create",
+            "-q",
+            "--state-dir",
+            "state",
+            "-o",
+            "box.ocbak",
+            "--passphrase-file",
+            "passphrase.txt",
+        ])
+        .success()
+        .args(["list", "box.ocbak"])
+        .stderr_has("no key slot opens with these identities")
+        .ends_with(5);
+    #[cfg(target_os = "linux")]
+    {
+        let mut session = super::session::Session::start(&test, "$ocbak list box.ocbak");
+        session.wait_for("Passphrase of `box.ocbak`: ").type_in("an obviously fake passphrase\n");
+        let (code, rest) = session.end();
+        assert_eq!(code, Some(0), "{rest}");
+        assert!(rest.contains("state/openclaw.json"), "{rest}");
+    }
+    drop(test);
 }

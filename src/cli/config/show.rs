@@ -23,6 +23,9 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(file: Option<&PathBuf>, ui: &Ui) -> Result<Exit, Failure> {
     let loaded = Loaded::read(file.map(PathBuf::as_path))?;
+    if let Some(warning) = loaded.warning() {
+        ui.warn(warning);
+    }
     let mut settings = Map::new();
     flatten("", serde_json::to_value(&loaded.config).unwrap_or_default(), &mut settings);
     let mut defaults = Map::new();

@@ -4,12 +4,14 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
 use super::{Config, Keep, Loaded};
 use crate::cli::args;
 use crate::cli::failure::Failure;
+use crate::cli::unlock::CONFIGURED_IDENTITY;
 
 /// The command line with what the config file adds to it.
 pub(crate) struct Extended {
@@ -26,7 +28,11 @@ pub(crate) struct Extended {
 ///
 /// Those of reading the file, which commands that need nothing of it do not read.
 pub(crate) fn extend(words: Vec<OsString>) -> Result<Extended, Failure> {
-    // Whatever is missing or wrong is told when the whole line is parsed.
+    // What is wrong with the user's own words is told of them as they are; only what is missing may stand in the file.
+    let whole = args::Args::command().try_get_matches_from(&words);
+    if whole.is_err_and(|error| error.kind() != ErrorKind::MissingRequiredArgument) {
+        return Ok(Extended { words, from: None, warning: None });
+    }
     let partial = args::Args::command().ignore_errors(true).try_get_matches_from(&words).ok();
     let Some((command, given)) = partial.as_ref().and_then(ArgMatches::subcommand) else {
         return Ok(Extended { words, from: None, warning: None });
@@ -40,10 +46,7 @@ pub(crate) fn extend(words: Vec<OsString>) -> Result<Extended, Failure> {
     if more.is_empty() {
         return Ok(Extended { words, from: None, warning: None });
     }
-    let shown = loaded.path.display();
-    let warning = loaded.shared.then(|| {
-        format!("others may write to `{shown}`, which says what is encrypted to which keys; `chmod go-w` it")
-    });
+    let warning = loaded.warning();
     let mut words = words;
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     words.splice(end..end, more);
@@ -79,7 +82,7 @@ impl Words<'_> {
                 self.all("--recipient", &config.recipients);
                 self.all("--recipients-file", config.recipients_files.iter().map(|place| &place.0));
             } else {
-                self.all("--identity", config.identities.iter().map(|place| &place.0));
+                self.all(&format!("--{CONFIGURED_IDENTITY}"), config.identities.iter().map(|place| &place.0));
             }
         }
         if self.command == "create" {
