@@ -1,7 +1,7 @@
 //! `ocbak schedule`: units for a backup every night.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use clap::{Args as Group, ValueEnum};
 use serde_json::json;
@@ -63,7 +63,14 @@ impl Time {
 }
 
 pub(crate) fn run(args: &Args, file: Option<&PathBuf>, ui: &Ui) -> Result<Exit, Failure> {
-    let loaded = Loaded::read(file.map(PathBuf::as_path))?;
+    // A scheduler starts it in another directory.
+    let file = file.map(|path| {
+        absolute(path).map_err(|source| Failure::File { action: "find", path: path.clone(), source })
+    });
+    let loaded = Loaded::read(file.transpose()?.as_deref())?;
+    if let Some(warning) = loaded.warning() {
+        ui.warn(warning);
+    }
     let missing = if loaded.config.destination.is_none() {
         Some("`destination`")
     } else if loaded.config.seals() {
@@ -76,6 +83,10 @@ pub(crate) fn run(args: &Args, file: Option<&PathBuf>, ui: &Ui) -> Result<Exit, 
     }
     if loaded.config.keep.is_empty() {
         ui.note(format_args!("`{}` has no `[keep]`: nothing is removed", shown(&loaded.path)));
+    }
+    for name in ELSEWHERE.into_iter().filter(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    {
+        ui.warn(format_args!("`{name}` is set here, and not where the scheduler starts the backup"));
     }
     let program = env::current_exe().map_err(|source| Failure::File {
         action: "find",
@@ -124,6 +135,10 @@ fn job(program: &Path, config: &Path, of: &Config, args: &Args) -> Result<String
          esac; exit $code"
     ))
 }
+
+/// Variables by which an installation is found.
+const ELSEWHERE: [&str; 4] =
+    ["OPENCLAW_HOME", "OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH", "OPENCLAW_PROFILE"];
 
 fn systemd(job: &str, at: Time) -> String {
     let Time { hour, minute } = at;

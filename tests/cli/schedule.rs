@@ -46,8 +46,15 @@ fn the_work_of_a_night_makes_checks_and_prunes() {
         std::thread::yield_now();
     }
     assert_eq!(night(0), 1);
-    // Something that cannot be stored is told, after the old ones were removed.
-    std::os::unix::fs::symlink("/nonexistent/../etc", test.path(".openclaw/media")).unwrap();
+    // Something that is not stored is told, after the old one was removed.
+    std::os::unix::fs::symlink("/etc/hostname", test.path(".openclaw/media")).unwrap();
+    let old = newest(&test);
+    while jiff::Timestamp::now().as_second() <= old {
+        std::thread::yield_now();
+    }
+    assert_eq!(night(3), 1);
+    assert!(newest(&test) > old);
+    // Without the drive, nothing is made and nothing removed.
     fs::remove_dir_all(test.path("my drive 100%")).unwrap();
     assert_eq!(night_without_drive(&test, &job), Some(1));
 }
@@ -62,7 +69,15 @@ fn newest(test: &Test) -> i64 {
 }
 
 fn night_without_drive(test: &Test, job: &str) -> Option<i32> {
-    Command::new("sh").args(["-c", job]).env("HOME", test.path(".")).output().unwrap().status.code()
+    Command::new("sh")
+        .args(["-c", job])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", test.path("."))
+        .output()
+        .unwrap()
+        .status
+        .code()
 }
 
 #[test]
@@ -135,4 +150,25 @@ fn what_it_lacks_is_named() {
         .args(["schedule", "--print", "cron", "--at", "25:00"])
         .stderr_has("a time of day is meant, such as 03:30")
         .ends_with(2);
+}
+
+#[test]
+fn units_name_the_config_file_in_full() {
+    let test = configured("");
+    fs::rename(test.path(".config/ocbak/config.toml"), test.path("mine.toml")).unwrap();
+    let full = format!(" --config-file {}", test.path("mine.toml").display());
+    let (_, document) =
+        test.args(["schedule", "--print", "cron", "--json", "--config-file", "mine.toml"]).json(0);
+    assert!(document["command"].as_str().unwrap().contains(&full), "{document}");
+}
+
+#[test]
+fn variables_that_no_scheduler_has_are_warned_of() {
+    configured("")
+        .variable("OPENCLAW_STATE_DIR", "/srv/claw")
+        .args(["schedule", "--print", "cron"])
+        .stderr_has(
+            "warning: `OPENCLAW_STATE_DIR` is set here, and not where the scheduler starts the backup\n",
+        )
+        .ends_with(0);
 }
