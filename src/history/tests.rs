@@ -93,6 +93,18 @@ fn what_says_that_it_is_of_the_future_counts_for_nothing_and_stays() {
 }
 
 #[test]
+fn what_rekey_made_shares_the_fate_of_what_it_was_made_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path();
+    for (name, days) in [("a new.ocbak", 0), ("b old.ocbak", 0), ("c new.ocbak", 1), ("d old.ocbak", 1)] {
+        archive(home, name, Some(1), days, ALL);
+    }
+    let shelf = Shelf::read(home).unwrap();
+    assert_eq!(removed(&shelf, &LAST), ["c new.ocbak", "d old.ocbak"]);
+    assert_eq!(removed(&shelf, &Retention { last: 2, ..LAST }), [""; 0]);
+}
+
+#[test]
 fn copies_count_once() {
     let directory = tempfile::tempdir().unwrap();
     let home = directory.path();

@@ -1,7 +1,8 @@
 //! Which archives of a group go, under rules that no policy overrides.
 //!
 //! The newest sound archive of a group always stays; one that is damaged, or says that it was made in the future, counts
-//! for nothing and is never removed; copies of one archive count once and share its fate.
+//! for nothing and is never removed; archives of one time, which are copies of each other or the same content under other
+//! keys, count once and share their fate.
 
 use std::path::PathBuf;
 
@@ -41,7 +42,7 @@ impl<'a> Group<'a> {
         let is_damaged = |archive: &Shelved| !archive.damage.is_empty() || damaged.contains(&archive.path);
         let mut sound: Vec<&Shelved> = Vec::new();
         for archive in self.archives.iter().filter(|one| !is_damaged(one) && !is_future(one)) {
-            if sound.iter().all(|known| known.manifest.archive != archive.manifest.archive) {
+            if sound.iter().all(|known| known.created != archive.created) {
                 sound.push(archive);
             }
         }
@@ -54,7 +55,7 @@ impl<'a> Group<'a> {
             if is_future(archive) {
                 return Verdict::Future;
             }
-            let number = sound.iter().position(|known| known.manifest.archive == archive.manifest.archive);
+            let number = sound.iter().position(|known| known.created == archive.created);
             match number.map(|number| (number, &reasons[number])) {
                 Some((_, reasons)) if !reasons.is_empty() => Verdict::Keep(reasons.clone()),
                 Some((0, _)) => Verdict::Newest,

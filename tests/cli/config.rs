@@ -67,7 +67,7 @@ fn the_command_line_wins() {
     assert_eq!(archives(&test), [""; 0]);
     let test = test.variable("OCBAK_PASSPHRASE", "an obviously fake passphrase");
     let (test, _, slots) = parity(test, &[]);
-    assert_eq!(slots, serde_json::json!(["passphrase"]));
+    assert_eq!(slots, serde_json::json!(["passphrase", "recipients"]));
     // No file at all.
     test.args(["--config-file", "/dev/null", "create", "--state-dir", "state"])
         .stderr_has("no passphrase is given and there is no terminal to ask for one")

@@ -67,17 +67,17 @@ impl Words<'_> {
             self.option("level", "--level", config.level.map(|level| level.to_string()));
             self.option("parity", "--parity", config.parity.map(|parity| parity.to_string()));
         }
-        // Keys of the command line, or of its environment, are meant instead of those of the file.
+        // Keys of the command line are meant instead of those of the file.
         let opens = !makes && self.command != "prune";
         // Of `rekey` and `passwd`, recipients are those of the new archive.
         let others = if makes { SEALS } else { &["identities"] };
-        if (makes || opens)
-            && !self.any(PASSPHRASE)
-            && !self.any(others)
-            && VARIABLES.iter().all(|name| env::var_os(name).is_none())
-        {
-            self.all("--passphrase-file", config.passphrase_file.iter().map(|place| &place.0));
-            self.all("--passphrase-command", &config.passphrase_command);
+        if (makes || opens) && !self.any(PASSPHRASE) && !self.any(others) {
+            // A passphrase of the environment takes the place of the file's, and of nothing else: whoever has the key in the
+            // drawer counts on it.
+            if VARIABLES.iter().all(|name| env::var_os(name).is_none()) {
+                self.all("--passphrase-file", config.passphrase_file.iter().map(|place| &place.0));
+                self.all("--passphrase-command", &config.passphrase_command);
+            }
             if makes {
                 self.all("--recipient", &config.recipients);
                 self.all("--recipients-file", config.recipients_files.iter().map(|place| &place.0));
