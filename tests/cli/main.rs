@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod create;
 mod diff;
+mod documents;
 mod drive;
 mod export;
 mod help;
