@@ -27,7 +27,8 @@ use super::unlock::{Keyring, UnlockArgs};
 /// of every file is read and compared by its hash; owners and extended attributes are not compared. What
 /// `ocbak create` leaves out by default, and what was left out of an archive, is not compared but counted. Databases
 /// are compared as `ocbak create` stores them: what waits in their logs counts, how often SQLite wrote to them does
-/// not. The same keys are tried with both archives.
+/// not. The same keys are tried with both archives; a passphrase that is typed and does not open the second is asked for
+/// once more.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// The archive.
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     keyring.complete(&sealed, ui)?;
     keyring.complete(&later, ui)?;
     let archive = keyring.open(sealed, &args.file, ui)?;
-    let later = keyring.open(later, other, ui)?;
+    let later = keyring.open_or_ask(later, other, ui)?;
     with_archive(args, &archive, &later, other, &patterns, ui)
 }
 

@@ -13,7 +13,7 @@ use ocbak::{
     Archive, ArchiveBuilder, Error, IdentityFile, Keys, ProtectedIdentities, Recipient, Sealed, SlotKind,
 };
 
-use super::failure::{Failure, Wanted};
+use super::failure::{Exit, Failure, Wanted};
 use super::passphrase::{
     NewPassphraseArgs, PassphraseArgs, Secret, ask, ask_new, ask_of_key, open, warn_if_shared,
 };
@@ -135,6 +135,8 @@ pub(crate) struct Keyring<'a> {
     keys: Keys,
     /// No passphrase was given or typed so far.
     wants_passphrase: bool,
+    /// The passphrase was typed: another one can be.
+    typed: bool,
     /// Private keys whose passphrases were not asked for so far.
     protected: Vec<(&'a Path, ProtectedIdentities)>,
 }
@@ -156,7 +158,7 @@ impl<'a> Keyring<'a> {
         if let Some(secret) = given {
             keys = keys.passphrase(secret.passphrase());
         }
-        Ok(Self { args, about, keys, wants_passphrase, protected })
+        Ok(Self { args, about, keys, wants_passphrase, typed: false, protected })
     }
 
     /// Asks for what may open an archive and is not there: one without the slot for it fails with what it needs,
@@ -168,7 +170,10 @@ impl<'a> Keyring<'a> {
             match ask(self.about, ui) {
                 // What a configured key does not open is told of that archive, in its turn.
                 Err(Failure::NobodyToAsk(_)) if configured => {}
-                asked => self.keys = mem::take(&mut self.keys).passphrase(asked?),
+                asked => {
+                    self.keys = mem::take(&mut self.keys).passphrase(asked?);
+                    self.typed = true;
+                }
             }
             self.wants_passphrase = false;
         }
@@ -181,6 +186,18 @@ impl<'a> Keyring<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Opens an archive with what is there; where a passphrase was typed that is not its, asks for its own.
+    pub(crate) fn open_or_ask(&mut self, sealed: Sealed, file: &Path, ui: &Ui) -> Result<Archive, Failure> {
+        let has_other = self.typed && sealed.has_slot(SlotKind::Passphrase);
+        match self.open(sealed, file, ui) {
+            Err(failure) if has_other && failure.exit() == Exit::NoKey => {
+                self.keys = mem::take(&mut self.keys).passphrase(ask(file, ui)?);
+                self.open(Sealed::open(file)?, file, ui)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Opens an archive with what is there.

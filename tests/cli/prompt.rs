@@ -121,6 +121,27 @@ fn the_passphrase_of_a_private_key_is_asked_for() {
 }
 
 #[test]
+fn two_archives_may_have_two_passphrases() {
+    let mut test = Test::installed().write("other.txt", "another passphrase entirely\n");
+    for (name, passphrase) in
+        [("old.ocbak", "passphrase.txt"), ("new.ocbak", "other.txt"), ("same.ocbak", "passphrase.txt")]
+    {
+        test = test
+            .args(["create", "-q", "--state-dir", "state", "-o", name, "--passphrase-file", passphrase])
+            .success();
+    }
+    let mut session = Session::start(&test, "$ocbak diff old.ocbak new.ocbak");
+    session.wait_for("Passphrase of `old.ocbak`: ").type_in("an obviously fake passphrase\n");
+    session.wait_for("Passphrase of `new.ocbak`: ").type_in("another passphrase entirely\n");
+    let (code, rest) = session.end();
+    assert_eq!(code, Some(0), "{rest}");
+    let mut session = Session::start(&test, "$ocbak diff old.ocbak same.ocbak");
+    session.wait_for("Passphrase of `old.ocbak`: ").type_in("an obviously fake passphrase\n");
+    let (code, rest) = session.end();
+    assert_eq!(code, Some(0), "{rest}");
+}
+
+#[test]
 fn one_question_is_for_all_archives_of_a_drive() {
     let test = Test::new().write("drive/holiday.jpg", "a photo");
     for name in ["a", "b"] {
