@@ -5,7 +5,7 @@ use ocbak::ArchivePath;
 /// Finds the name most like `wanted`, if one is like it at all.
 ///
 /// A name that ends with what was written comes first (`MEMORY.md` for
-/// `workspace/main/MEMORY.md`), then the one that takes the fewest changes.
+/// `workspace/main/MEMORY.md`), then the one that takes the fewest changes, of all of it or of its end.
 pub(crate) fn nearest<'a>(
     wanted: &[u8],
     names: impl Iterator<Item = &'a ArchivePath>,
@@ -18,15 +18,24 @@ pub(crate) fn nearest<'a>(
         if below.is_some_and(|above| above.ends_with(b"/")) {
             return Some(name);
         }
-        let limit = best.map_or(allowed + 1, |(least, _)| least);
-        if bytes.len().abs_diff(wanted.len()) < limit {
-            let changes = distance(wanted, bytes);
-            if changes < limit {
-                best = Some((changes, name));
+        for bytes in [bytes, end(bytes, wanted)] {
+            let limit = best.map_or(allowed + 1, |(least, _)| least);
+            if bytes.len().abs_diff(wanted.len()) < limit {
+                let changes = distance(wanted, bytes);
+                if changes < limit {
+                    best = Some((changes, name));
+                }
             }
         }
     }
     best.map(|(_, name)| name)
+}
+
+/// As many components of the end of a name as `wanted` has.
+fn end<'a>(name: &'a [u8], wanted: &[u8]) -> &'a [u8] {
+    let components = wanted.split(|byte| *byte == b'/').count();
+    let mut starts = (0..name.len()).rev().filter(|&at| name[at] == b'/');
+    starts.nth(components - 1).map_or(name, |at| &name[at + 1..])
 }
 
 /// Finds the word most like `wanted`, if one is like it at all.
@@ -72,7 +81,10 @@ mod tests {
         assert_eq!(found("MEMORY.md").as_deref(), Some("workspace/main/MEMORY.md"));
         assert_eq!(found("state/openclw.jsn").as_deref(), Some("state/openclaw.json"));
         assert_eq!(found("something/else/entirely"), None);
-        assert_eq!(found("EMORY.md"), None);
+        assert_eq!(found("EMORY.md").as_deref(), Some("workspace/main/MEMORY.md"));
+        assert_eq!(found("mian/MEMORY.md").as_deref(), Some("workspace/main/MEMORY.md"));
+        assert_eq!(found("openclaw.jsn").as_deref(), Some("state/openclaw.json"));
+        assert_eq!(found("x.md"), None);
     }
 
     #[test]

@@ -142,9 +142,14 @@ fn nothing_secret_is_exported_to_a_terminal() {
 fn a_mistyped_name_is_answered_with_the_nearest() {
     let mut test = archived();
     let lying = test.path("state/openclaw.json").canonicalize().unwrap().display().to_string();
-    for wrong in
-        ["openclaw.json", "state/Openclaw.json", "state/opneclaw.json/", "state/openclaw.jso", &lying]
-    {
+    for wrong in [
+        "openclaw.json",
+        "state/Openclaw.json",
+        "state/opneclaw.json/",
+        "state/openclaw.jso",
+        "openclaw.jso",
+        &lying,
+    ] {
         test = test
             .args(["extract", "box.ocbak", wrong, "-i", "private.txt", "--stdout"])
             .stderr_has("`state/openclaw.json`")
