@@ -67,6 +67,8 @@ pub use capture::{
     CaptureOptions, Contents, Estimate, Forecast, Preview, capture, contents, estimate, preview,
 };
 pub use check::{Cause, Finding, check};
+#[cfg(feature = "plugins")]
+pub use crypto::PluginUser;
 pub use crypto::{Identity, IdentityFile, Keys, Passphrase, ProtectedIdentities, Recipient};
 pub use diff::{Aspect, Difference, Differences, Side, diff};
 pub use error::{Error, ErrorKind, Lookalike, Result};

@@ -27,6 +27,7 @@ mod nearest;
 mod outlook;
 mod passphrase;
 mod passwd;
+mod plugins;
 mod process;
 mod prompt;
 mod prune;

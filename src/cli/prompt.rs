@@ -55,6 +55,13 @@ impl<'a> Terminal<'a> {
         Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
     }
 
+    /// Asks for a line.
+    #[cfg(feature = "plugins")]
+    pub(crate) fn line(&self, question: &str) -> Result<String, Failure> {
+        self.show(question)?;
+        self.read_line().map(|line| line.to_string())
+    }
+
     /// Shows a text and waits for Enter.
     pub(crate) fn acknowledge(&self, text: &str) -> Result<(), Failure> {
         self.show(text)?;

@@ -49,6 +49,17 @@ impl Ui {
         }
     }
 
+    /// One more of the same, with warnings of its own.
+    #[cfg(feature = "plugins")]
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            stop: self.stop.clone(),
+            config_file: self.config_file.clone(),
+            warnings: Mutex::new(Vec::new()),
+            ..*self
+        }
+    }
+
     /// Whether a signal asked to stop.
     pub(crate) fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

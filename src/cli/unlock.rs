@@ -17,6 +17,7 @@ use super::failure::{Exit, Failure, Wanted};
 use super::passphrase::{
     NewPassphraseArgs, PassphraseArgs, Secret, ask, ask_new, ask_of_key, open, warn_if_shared,
 };
+use super::plugins;
 use super::ui::Ui;
 
 /// What opens an archive.
@@ -101,14 +102,14 @@ pub(crate) struct RecipientArgs {
 }
 
 impl RecipientArgs {
-    fn read(&self) -> Result<Vec<Recipient>, Failure> {
+    fn read(&self, ui: &Ui) -> Result<Vec<Recipient>, Failure> {
         let mut recipients = Vec::new();
         for text in &self.recipients {
-            recipients.push(Recipient::parse(text).map_err(Failure::Argument)?);
+            recipients.push(plugins::recipient(text, ui).map_err(Failure::Argument)?);
         }
         for path in &self.recipients_files {
             let text = read_small(path, None)?;
-            let found = Recipient::parse_file(&String::from_utf8_lossy(&text));
+            let found = plugins::recipients(&String::from_utf8_lossy(&text), ui);
             recipients.extend(found.map_err(|error| Failure::Argument(error.within(path)))?);
         }
         Ok(recipients)
@@ -147,7 +148,7 @@ impl<'a> Keyring<'a> {
         let mut keys = Keys::new().max_work_factor(args.max_work_factor);
         let mut protected = Vec::new();
         for path in args.identities.iter().chain(&args.configured) {
-            let file = IdentityFile::parse(&read_small(path, Some(ui))?);
+            let file = plugins::identities(&read_small(path, Some(ui))?, ui);
             match file.map_err(|error| Failure::Argument(error.within(path)))? {
                 IdentityFile::Plain(identities) => keys = keys.identities(identities),
                 IdentityFile::Protected(file) => protected.push((path.as_path(), file)),
@@ -247,7 +248,7 @@ pub(crate) fn seal(args: &SealArgs, builder: ArchiveBuilder, ui: &Ui) -> Result<
     let wish = SealWish {
         given: args.passphrase.read(ui)?.map(Secret::long_enough).transpose()?,
         ask: args.ask,
-        recipients: args.recipients.read()?,
+        recipients: args.recipients.read(ui)?,
     };
     wish.seal(builder, Failure::NobodyToAsk(Wanted::Create), ui)
 }
@@ -263,7 +264,7 @@ impl SealWish {
     /// Takes what the user gives for an archive that is made of another one.
     pub(crate) fn read(args: &NewSealArgs, ui: &Ui) -> Result<Self, Failure> {
         let given = args.passphrase.read(ui)?.map(Secret::long_enough).transpose()?;
-        Ok(Self { given, ask: args.ask, recipients: args.recipients.read()? })
+        Ok(Self { given, ask: args.ask, recipients: args.recipients.read(ui)? })
     }
 
     /// Asks for the passphrase that is missing, and tells the builder.

@@ -1,12 +1,17 @@
 //! The private keys that open archives, and the files that hold them.
 
 use std::io::{Read, Write};
+#[cfg(feature = "plugins")]
+use std::sync::Arc;
 
 use age::secrecy::ExposeSecret;
 use age::ssh::UnsupportedKey;
 use zeroize::Zeroizing;
 
+use crate::crypto::NO_PLUGIN;
 use crate::crypto::keys::{Passphrase, parse_lines};
+#[cfg(feature = "plugins")]
+use crate::crypto::plugin::{self, PluginUser};
 use crate::crypto::preflight::{self, Stanzas};
 use crate::crypto::recipient::{Recipient, of_ssh};
 use crate::error::{Error, Result};
@@ -19,6 +24,8 @@ pub struct Identity(Private);
 enum Private {
     Native(age::x25519::Identity),
     Ssh(Box<(age::ssh::Identity, Recipient)>),
+    #[cfg(feature = "plugins")]
+    Plugin(Box<(plugin::Identity, Recipient)>),
 }
 
 impl Identity {
@@ -53,6 +60,8 @@ impl Identity {
         match &self.0 {
             Private::Native(key) => Recipient::native(key.to_public()),
             Private::Ssh(pair) => pair.1.clone(),
+            #[cfg(feature = "plugins")]
+            Private::Plugin(pair) => pair.1.clone(),
         }
     }
 
@@ -71,6 +80,22 @@ impl Identity {
         })
     }
 
+    /// Parses a file as [`Identity::parse_file`] does, with lines that name identities of plugins, which are run when an
+    /// archive is to be opened and then talk to `user`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Identity::parse_file`]; [`Invalid`](crate::ErrorKind::Invalid) where a plugin's program is not in `PATH`.
+    #[cfg(feature = "plugins")]
+    pub fn parse_file_with(text: &str, user: &Arc<dyn PluginUser>) -> Result<Vec<Self>> {
+        parse_lines(text, "identity", |line| match plugin::identity(line, user)? {
+            Some((key, recipient)) => {
+                Ok(Self(Private::Plugin(Box::new((key, Recipient::plugin(recipient))))))
+            }
+            None => Ok(Self::parse_file(line)?.remove(0)),
+        })
+    }
+
     fn of_ssh(key: age::ssh::Identity) -> Result<Self> {
         let recipient = age::ssh::Recipient::try_from(key.clone())
             .map_err(|error| Error::invalid(of_ssh("ssh", &error)))?;
@@ -81,6 +106,8 @@ impl Identity {
         match &self.0 {
             Private::Native(key) => key,
             Private::Ssh(pair) => &pair.0,
+            #[cfg(feature = "plugins")]
+            Private::Plugin(pair) => &*pair.0,
         }
     }
 }
@@ -117,6 +144,21 @@ impl IdentityFile {
         let text =
             std::str::from_utf8(bytes).map_err(|_| Error::invalid("holds something else than keys"))?;
         Identity::parse_file(text).map(Self::Plain)
+    }
+
+    /// Parses the same, and plain files in which plugins are named ([`Identity::parse_file_with`]).
+    ///
+    /// # Errors
+    ///
+    /// As both.
+    #[cfg(feature = "plugins")]
+    pub fn parse_with(bytes: &[u8], user: &Arc<dyn PluginUser>) -> Result<Self> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.lines().any(|line| line.trim().starts_with("AGE-PLUGIN-")) => {
+                Identity::parse_file_with(text, user).map(Self::Plain)
+            }
+            _ => Self::parse(bytes),
+        }
     }
 
     fn of_ssh(bytes: &[u8]) -> Result<Self> {
@@ -204,10 +246,7 @@ fn unknown(line: &str) -> String {
         // What is no name may be part of a key.
         let name = Some(name)
             .filter(|name| name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        return format!(
-            "names the plugin `{}`, and plugins are not supported",
-            name.unwrap_or("?").to_lowercase()
-        );
+        return format!("names the plugin `{}`, and {NO_PLUGIN}", name.unwrap_or("?").to_lowercase());
     }
     if line.starts_with("AGE-SECRET-KEY-PQ-1") {
         return "is a post-quantum identity, which the library of age does not know yet".to_owned();

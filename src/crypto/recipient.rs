@@ -1,10 +1,15 @@
 //! The public keys that archives are encrypted to.
 
 use std::fmt;
+#[cfg(feature = "plugins")]
+use std::sync::Arc;
 
 use age::ssh::ParseRecipientKeyError;
 
+use crate::crypto::NO_PLUGIN;
 use crate::crypto::keys::parse_lines;
+#[cfg(feature = "plugins")]
+use crate::crypto::plugin::{self, PluginUser};
 use crate::error::{Error, Result};
 use crate::path::sanitize;
 
@@ -17,6 +22,9 @@ enum Public {
     Native(age::x25519::Recipient),
     // A key of RSA is large.
     Ssh(Box<age::ssh::Recipient>),
+    /// With its text.
+    #[cfg(feature = "plugins")]
+    Plugin(plugin::Recipient, String),
 }
 
 impl Recipient {
@@ -37,6 +45,33 @@ impl Recipient {
         Err(Error::invalid(unknown(text)))
     }
 
+    /// Parses one recipient, also of a plugin, which is run when an archive is encrypted to it and then talks to `user`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recipient::parse`]; [`Invalid`](crate::ErrorKind::Invalid) where the plugin's program is not in `PATH`.
+    #[cfg(feature = "plugins")]
+    pub fn parse_with(text: &str, user: &Arc<dyn PluginUser>) -> Result<Self> {
+        // A native one is no plugin's, whatever it begins with.
+        match Self::parse(text) {
+            Err(error) => match plugin::recipient(text, user)? {
+                Some(key) => Ok(Self(Public::Plugin(key, text.to_owned()))),
+                None => Err(error),
+            },
+            native => native,
+        }
+    }
+
+    /// Parses a file as [`Recipient::parse_file`] does, with recipients of plugins.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recipient::parse_with`].
+    #[cfg(feature = "plugins")]
+    pub fn parse_file_with(text: &str, user: &Arc<dyn PluginUser>) -> Result<Vec<Self>> {
+        parse_lines(text, "recipient", |line| Self::parse_with(line, user))
+    }
+
     /// Parses a file of recipients: one a line, empty lines and lines with `#` aside.
     ///
     /// # Errors
@@ -54,10 +89,18 @@ impl Recipient {
         Self(Public::Ssh(Box::new(key)))
     }
 
+    /// One of a plugin of which only the identity is known.
+    #[cfg(feature = "plugins")]
+    pub(super) fn plugin(key: plugin::Recipient) -> Self {
+        Self(Public::Plugin(key, "a key of a plugin".to_owned()))
+    }
+
     pub(super) fn as_age(&self) -> &dyn age::Recipient {
         match &self.0 {
             Public::Native(key) => key,
             Public::Ssh(key) => &**key,
+            #[cfg(feature = "plugins")]
+            Public::Plugin(key, _) => &**key,
         }
     }
 }
@@ -68,6 +111,8 @@ impl fmt::Display for Recipient {
         match &self.0 {
             Public::Native(key) => key.fmt(f),
             Public::Ssh(key) => key.fmt(f),
+            #[cfg(feature = "plugins")]
+            Public::Plugin(_, text) => text.fmt(f),
         }
     }
 }
@@ -109,7 +154,7 @@ fn unknown(text: &str) -> String {
             "`age1pq1…` is a post-quantum recipient, which the library of age does not know yet".to_owned()
         }
         Some(kind) => {
-            format!("`age1{kind}1…` is a recipient of the plugin `{kind}`, and plugins are not supported")
+            format!("`age1{kind}1…` is a recipient of the plugin `{kind}`, and {NO_PLUGIN}")
         }
         None => {
             let shown: String = text.chars().take(16).collect();

@@ -101,6 +101,10 @@ fn unseal<'a>(
         Err(age::DecryptError::InvalidHeader | age::DecryptError::InvalidMac) => {
             return Err(damaged());
         }
+        #[cfg(feature = "plugins")]
+        Err(error @ age::DecryptError::Plugin(_)) => {
+            return Err(Error::invalid(format!("a plugin cannot open the key slot: {error}")));
+        }
         Err(_) => return Ok(None),
     };
     let mut plaintext = Zeroizing::new(Vec::with_capacity(LIMITS.slot_plaintext + 1));

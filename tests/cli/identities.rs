@@ -112,7 +112,7 @@ fn public_keys_of_other_kinds_are_named_and_nothing_is_made() {
     for (key, why) in [
         (
             "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt",
-            "`age1yubikey1…` is a recipient of the plugin `yubikey`, and plugins are not supported",
+            "`age1yubikey1…` is a recipient of the plugin `yubikey`, and this build knows no plugins",
         ),
         (
             "age1pq1qqqqqqqqqqqq",
@@ -124,6 +124,10 @@ fn public_keys_of_other_kinds_are_named_and_nothing_is_made() {
              `ssh-rsa` can",
         ),
     ] {
+        // A build with plugins says something else of theirs (`plugins.rs`).
+        if cfg!(feature = "plugins") && key.to_lowercase().contains("yubikey") {
+            continue;
+        }
         let test = Test::installed().args(CREATE).args(["-r", key]);
         let test = test.stderr(&format!("error: {why}\n")).ends_with(2);
         let test = test.write("keys.pub", format!("# sam\n{key}\n")).args(CREATE).args(["-R", "keys.pub"]);
@@ -137,7 +141,7 @@ fn private_keys_of_other_kinds_are_named() {
     for (key, why) in [
         (
             "AGE-PLUGIN-YUBIKEY-1Q9QYQSZQGPQYQSZQ\n",
-            "line 1: names the plugin `yubikey`, and plugins are not supported",
+            "line 1: names the plugin `yubikey`, and this build knows no plugins",
         ),
         (
             ECDSA,
@@ -145,6 +149,10 @@ fn private_keys_of_other_kinds_are_named() {
         ),
         (ED25519_PUB, "line 1: is not a native age identity (`AGE-SECRET-KEY-1…`)"),
     ] {
+        // A build with plugins says something else of theirs (`plugins.rs`).
+        if cfg!(feature = "plugins") && key.to_lowercase().contains("yubikey") {
+            continue;
+        }
         Test::archived()
             .write("key", key)
             .args(VERIFY)

@@ -17,6 +17,7 @@ mod manual;
 mod passphrase_command;
 mod passwd;
 mod past;
+mod plugins;
 mod prompt;
 mod read;
 mod rekey;

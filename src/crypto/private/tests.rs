@@ -76,10 +76,8 @@ fn a_wrong_line_is_named_and_not_shown() {
 
 #[test]
 fn kinds_that_are_not_supported_are_named() {
-    assert_eq!(
-        refused(b"AGE-PLUGIN-YUBIKEY-1Q9QYQSZQGPQYQSZQ\n"),
-        "line 1: names the plugin `yubikey`, and plugins are not supported"
-    );
+    let refusal = refused(b"AGE-PLUGIN-YUBIKEY-1Q9QYQSZQGPQYQSZQ\n");
+    assert!(refusal.starts_with("line 1: names the plugin `yubikey`, and "), "{refusal}");
     assert!(refused(b"AGE-PLUGIN-../../evil-1QQ\n").contains("plugin `?`"));
     assert!(refused(b"AGE-SECRET-KEY-PQ-1QQQQ\n").contains("post-quantum"));
     assert!(refused(ECDSA).contains("`ecdsa-sha2-nistp256`, which cannot decrypt"), "{}", refused(ECDSA));
