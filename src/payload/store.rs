@@ -108,7 +108,7 @@ mod tests {
 
     use sha2::{Digest as _, Sha256};
 
-    use super::{PIECE, Store};
+    use super::{PIECE, QUEUE, Store};
 
     #[test]
     fn everything_arrives_in_order_with_its_hash() {
@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn the_error_of_the_sink_is_told() {
         let mut store = Store::new(Full).unwrap();
-        let error = store.write_all(&vec![0; 8 * PIECE]).unwrap_err();
+        // One piece is taken and as many as the queue holds wait; the next one finds nobody.
+        let error = store.write_all(&vec![0; (QUEUE + 2) * PIECE]).unwrap_err();
         assert_eq!(crate::Error::stream("write", error).kind(), crate::ErrorKind::Io);
         let mut store = Store::new(Full).unwrap();
         store.write_all(b"a").unwrap();
