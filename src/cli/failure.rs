@@ -1,6 +1,7 @@
-//! How a command ends badly: exit codes here and hint lines in [`hint`], and nowhere else.
+//! How a command ends badly: what it says here, its exit code in [`exit`] and hint lines in [`hint`], and nowhere else.
 
 mod config;
+mod exit;
 mod hint;
 mod keys;
 pub(crate) mod usage;
@@ -9,7 +10,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitStatus;
 
 use serde_json::{Value, json};
 
@@ -17,46 +18,7 @@ use ocbak::{Error, ErrorKind, Holder, sanitize};
 
 use super::ui::{Ui, label, lines, size};
 pub(crate) use config::{Unusable, Why};
-
-/// How the program ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Exit {
-    Done = 0,
-    Failed = 1,
-    Usage = 2,
-    /// Done, but something should have been in or needs a look.
-    Attention = 3,
-    Damaged = 4,
-    NoKey = 5,
-    Interrupted = 130,
-}
-
-/// What each exit code means.
-pub(crate) const MEANINGS: [(Exit, &str); 7] = [
-    (Exit::Done, "done"),
-    (Exit::Failed, "failed"),
-    (Exit::Usage, "wrong usage"),
-    (
-        Exit::Attention,
-        "done, but something that should be in the archive was left out or needs attention, or `diff` found differences",
-    ),
-    (Exit::Damaged, "the archive is damaged or forged"),
-    (Exit::NoKey, "no key fits"),
-    (Exit::Interrupted, "interrupted"),
-];
-
-/// The same in a sentence.
-pub(crate) fn meanings() -> String {
-    let each = MEANINGS.map(|(exit, meaning)| format!("{} {meaning}", exit as u8));
-    format!("Exit codes: {}.", each.join("; "))
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
+pub(crate) use exit::{Exit, MEANINGS, meanings};
 
 /// What a passphrase is wanted for.
 #[derive(Clone, Copy, Debug)]

@@ -69,9 +69,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let patterns = Patterns::parse(&args.globs).map_err(Failure::BadGlob)?;
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let indexes = indexes(&archive, args)?;
-    let secrets = Secrets::known()?;
     let mut output = Output::new();
     if ui.json {
+        let secrets = Secrets::known()?;
         let payloads = indexes.iter().map(|index| Payload::new(index, args, &patterns, &secrets)).collect();
         all_used(&patterns, &args.file)?;
         let mut facts = json::manifest(archive.manifest());
@@ -83,25 +83,23 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         }
         output.document(&Document { facts, payloads })?;
     } else {
+        let secrets = (args.long || args.tree).then(Secrets::known).transpose()?;
         for index in &indexes {
-            if args.tree {
-                let selected = index.entries.iter().filter(|one| patterns.select(&one.path));
-                tree::write(selected, &secrets, &mut output)?;
-            } else if args.skipped {
-                for skipped in index.skipped.iter().filter(|one| patterns.select(&one.path)) {
-                    output.line(left_out(skipped))?;
-                }
-            } else {
-                for entry in index.entries.iter().filter(|one| patterns.select(&one.path)) {
-                    if output.closed() {
-                        return Ok(Exit::Done);
-                    }
-                    if args.long {
-                        output.line(long(entry, secrets.hold(entry), args))?;
-                    } else {
-                        output.line(&entry.path)?;
+            let mut entries = index.entries.iter().filter(|one| patterns.select(&one.path));
+            match &secrets {
+                _ if args.skipped => {
+                    for skipped in index.skipped.iter().filter(|one| patterns.select(&one.path)) {
+                        output.line(left_out(skipped))?;
                     }
                 }
+                Some(secrets) if args.tree => tree::write(entries, secrets, &mut output)?,
+                Some(secrets) => {
+                    entries.try_for_each(|entry| output.line(long(entry, secrets.hold(entry), args)))?;
+                }
+                None => entries.try_for_each(|entry| output.line(&entry.path))?,
+            }
+            if output.closed() {
+                return Ok(Exit::Done);
             }
         }
         output.finish()?;
@@ -182,7 +180,7 @@ pub(crate) fn facts_of(entry: &Entry) -> Value {
     json::put_name(&mut object, "path", entry.path.as_bytes());
     let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
     put("mode", format!("{:04o}", entry.mode).into());
-    put("mtime", time(entry.mtime, true).into());
+    put("mtime", time(entry.mtime).into());
     let kind = match &entry.node {
         Node::File { size, sha256 } => {
             put("size", (*size).into());
@@ -223,7 +221,7 @@ fn long(entry: &Entry, is_secret: bool, args: &Args) -> String {
     };
     let mark = if is_secret { style("s").yellow() } else { style(" ") };
     let when = Timestamp::from_second(entry.mtime.seconds)
-        .map_or_else(|_| time(entry.mtime, false), |when| shelf::time(when, args.utc));
+        .map_or_else(|_| time(entry.mtime), |when| shelf::time(when, args.utc));
     format!("{} {mark} {size:>12} {when:<16} {}{target}", mode(entry), entry.path)
 }
 
@@ -249,8 +247,8 @@ fn mode(entry: &Entry) -> String {
     text
 }
 
-fn time(mtime: Mtime, exact: bool) -> String {
-    let nanoseconds = i32::try_from(if exact { mtime.nanoseconds } else { 0 });
+fn time(mtime: Mtime) -> String {
+    let nanoseconds = i32::try_from(mtime.nanoseconds);
     let time = nanoseconds.ok().and_then(|nanoseconds| Timestamp::new(mtime.seconds, nanoseconds).ok());
     match time {
         Some(time) => time.to_string(),
@@ -308,7 +306,7 @@ mod tests {
     #[test]
     fn times_are_utc_and_never_fail() {
         let at = |seconds, nanoseconds| Mtime { seconds, nanoseconds };
-        assert_eq!(time(at(-1, 500_000_000), true), "1969-12-31T23:59:59.5Z");
-        assert_eq!(time(at(i64::MAX, 0), true), format!("@{}", i64::MAX));
+        assert_eq!(time(at(-1, 500_000_000)), "1969-12-31T23:59:59.5Z");
+        assert_eq!(time(at(i64::MAX, 0)), format!("@{}", i64::MAX));
     }
 }

@@ -62,20 +62,14 @@ pub(crate) fn main() -> ExitCode {
     process::allow_open_files();
     let extended = match config::extend(env::args_os().collect()) {
         Ok(extended) => extended,
-        Err(failure) => {
-            // Nothing is parsed yet.
-            let global = Global { json: asks_for_json(), ..Global::default() };
-            return failure.report(&Ui::new(&global, process::stop_on_signals())).into();
-        }
+        Err(failure) => return before_parsed(&failure),
     };
     let args = match Args::try_parse_from(&extended.words) {
         Ok(args) => args,
         Err(stop) => {
             if let Some(path) = extended.from.filter(|_| Args::try_parse().is_ok()) {
                 let what = failure::usage::message(&stop);
-                let global = Global { json: asks_for_json(), ..Global::default() };
-                let failure = Failure::Config(Unusable { path, why: Why::Unfit { what } });
-                return failure.report(&Ui::new(&global, process::stop_on_signals())).into();
+                return before_parsed(&Failure::Config(Unusable { path, why: Why::Unfit { what } }));
             }
             // A closed stdout is no failure, and there is nowhere else to say it.
             let _ = stop.print();
@@ -85,7 +79,8 @@ pub(crate) fn main() -> ExitCode {
             return if stop.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    let ui = Ui::new(&args.global, process::stop_on_signals());
+    let mut ui = Ui::new(&args.global, process::stop_on_signals());
+    ui.identities = extended.identities;
     if let Some(warning) = extended.warning {
         ui.warn(warning);
     }
@@ -93,6 +88,12 @@ pub(crate) fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(&ui).into(),
     }
+}
+
+/// Reports a failure when no option is known yet.
+fn before_parsed(failure: &Failure) -> ExitCode {
+    let global = Global { json: asks_for_json(), ..Global::default() };
+    failure.report(&Ui::new(&global, process::stop_on_signals())).into()
 }
 
 /// Tells it of a command line that does not parse: what was parsed of it is lost.
@@ -116,8 +117,8 @@ fn run(command: Command, ui: &Ui) -> Result<Exit, Failure> {
         Command::Prune(args) => prune::run(&args, ui),
         Command::Where(args) => locate::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
-        Command::Config(_) => config::run(ui.config_file.as_ref(), ui),
-        Command::Schedule(args) => schedule::run(&args, ui.config_file.as_ref(), ui),
+        Command::Config(_) => config::run(ui),
+        Command::Schedule(args) => schedule::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
         Command::Help(args) => help::run(&args, ui),

@@ -62,9 +62,9 @@ impl Time {
     }
 }
 
-pub(crate) fn run(args: &Args, file: Option<&PathBuf>, ui: &Ui) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     // A scheduler starts it in another directory.
-    let file = file.map(|path| {
+    let file = ui.config_file.as_ref().map(|path| {
         absolute(path).map_err(|source| Failure::File { action: "find", path: path.clone(), source })
     });
     let loaded = Loaded::read(file.transpose()?.as_deref())?;

@@ -26,6 +26,8 @@ pub(crate) struct Ui {
     pub(crate) json: bool,
     pub(crate) threads: usize,
     pub(crate) config_file: Option<PathBuf>,
+    /// Identities that the config file names.
+    pub(crate) identities: Vec<PathBuf>,
     stop: Arc<AtomicBool>,
     warnings: Mutex<Vec<String>>,
 }
@@ -44,6 +46,7 @@ impl Ui {
             json: global.json,
             threads: global.threads,
             config_file: global.config_file.clone(),
+            identities: Vec::new(),
             stop,
             warnings: Mutex::new(Vec::new()),
         }
@@ -55,6 +58,7 @@ impl Ui {
         Self {
             stop: self.stop.clone(),
             config_file: self.config_file.clone(),
+            identities: Vec::new(),
             warnings: Mutex::new(Vec::new()),
             ..*self
         }

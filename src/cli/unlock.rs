@@ -32,18 +32,12 @@ pub(crate) struct UnlockArgs {
     /// a passphrase protects it, that is asked for on the terminal. May be repeated.
     #[arg(short, long = "identity", value_name = "FILE")]
     identities: Vec<PathBuf>,
-    /// Those of the config file: unlike the others they do not say that no passphrase is meant.
-    #[arg(long = CONFIGURED_IDENTITY, hide = true)]
-    configured: Vec<PathBuf>,
     /// Accept passphrase slots of a scrypt work factor up to 2^N; each step doubles time and
     /// memory, and 20 takes 1 GiB.
     #[arg(long, value_name = "N", default_value_t = 20,
           value_parser = clap::value_parser!(u8).range(1..=MAX_WORK_FACTOR))]
     max_work_factor: u8,
 }
-
-/// The option that identities of a config file become.
-pub(crate) const CONFIGURED_IDENTITY: &str = "configured-identity";
 
 /// Takes 1 TiB of memory.
 pub(crate) const MAX_WORK_FACTOR: i64 = 30;
@@ -134,6 +128,8 @@ pub(crate) struct Keyring<'a> {
     /// What the user named: an archive, or a directory of them.
     about: &'a Path,
     keys: Keys,
+    /// The config file names identities. Unlike those of the command line they do not say that no passphrase is meant.
+    configured: bool,
     /// No passphrase was given or typed so far.
     wants_passphrase: bool,
     /// The passphrase was typed: another one can be.
@@ -144,10 +140,10 @@ pub(crate) struct Keyring<'a> {
 
 impl<'a> Keyring<'a> {
     /// Reads what is given; nobody is asked so far.
-    pub(crate) fn new(args: &'a UnlockArgs, about: &'a Path, ui: &Ui) -> Result<Self, Failure> {
+    pub(crate) fn new(args: &'a UnlockArgs, about: &'a Path, ui: &'a Ui) -> Result<Self, Failure> {
         let mut keys = Keys::new().max_work_factor(args.max_work_factor);
         let mut protected = Vec::new();
-        for path in args.identities.iter().chain(&args.configured) {
+        for path in args.identities.iter().chain(&ui.identities) {
             let file = plugins::identities(&read_small(path, Some(ui))?, ui);
             match file.map_err(|error| Failure::Argument(error.within(path)))? {
                 IdentityFile::Plain(identities) => keys = keys.identities(identities),
@@ -159,18 +155,18 @@ impl<'a> Keyring<'a> {
         if let Some(secret) = given {
             keys = keys.passphrase(secret.passphrase());
         }
-        Ok(Self { args, about, keys, wants_passphrase, typed: false, protected })
+        let configured = !ui.identities.is_empty();
+        Ok(Self { args, about, keys, configured, wants_passphrase, typed: false, protected })
     }
 
     /// Asks for what may open an archive and is not there: one without the slot for it fails with what it needs,
     /// before anybody types.
     pub(crate) fn complete(&mut self, sealed: &Sealed, ui: &Ui) -> Result<(), Failure> {
-        let configured = !self.args.configured.is_empty();
-        let by_identity = configured && sealed.has_slot(SlotKind::Recipients);
+        let by_identity = self.configured && sealed.has_slot(SlotKind::Recipients);
         if self.wants_passphrase && sealed.has_slot(SlotKind::Passphrase) && !by_identity {
             match ask(self.about, ui) {
                 // What a configured key does not open is told of that archive, in its turn.
-                Err(Failure::NobodyToAsk(_)) if configured => {}
+                Err(Failure::NobodyToAsk(_)) if self.configured => {}
                 asked => {
                     self.keys = mem::take(&mut self.keys).passphrase(asked?);
                     self.typed = true;
@@ -206,7 +202,7 @@ impl<'a> Keyring<'a> {
         let archive = sealed.unlock(&self.keys).map_err(|error| match error {
             // A key that is protected counts although nobody was asked for its passphrase.
             Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, .. } => {
-                let identity_tried = !self.args.identities.is_empty() || !self.args.configured.is_empty();
+                let identity_tried = !self.args.identities.is_empty() || self.configured;
                 Error::NoKeyFits { passphrase_slot, recipients_slot, passphrase_tried, identity_tried }
             }
             other => other,

@@ -18,7 +18,7 @@ impl Compressor {
         let general = [
             CParameter::CompressionLevel(level),
             CParameter::ChecksumFlag(true),
-            // All of a frame; low levels would look back a quarter of it.
+            // All of a frame; the lowest levels would look back half of it or less.
             CParameter::WindowLog(frame_size.ilog2()),
         ];
         for parameter in general.into_iter().chain(USUAL.into_iter().filter(|_| level == 3)) {

@@ -124,7 +124,7 @@ fn progress_leaves_nothing_behind() {
         let (code, shown) = Session::start(&test, &line).end();
         assert_eq!(code, Some(0), "{shown}");
         // What was drawn was cleared before the answer came.
-        let answer = shown.rsplit("\u{1b}[2K").next().unwrap();
+        let (_, answer) = shown.rsplit_once("\u{1b}[2K").expect("nothing was drawn");
         assert!(answer.contains("sound: ") && !answer.contains('%'), "{shown:?}");
     }
     let (_, shown) = Session::start(&test, "$ocbak verify box.ocbak -i private.txt 2>&1 | cat").end();

@@ -1,5 +1,8 @@
 //! The command line, through the real program.
 
+#[path = "../support/mod.rs"]
+mod shared;
+
 mod check;
 mod config;
 mod create;

@@ -1,8 +1,10 @@
 //! Help on topics, completions and manual pages.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use super::shared::stock::have;
 use super::support::Test;
 
 const COMMANDS: [&str; 22] = [
@@ -30,12 +32,12 @@ const COMMANDS: [&str; 22] = [
     "help",
 ];
 
-/// Runs a stock program; false where there is none.
+/// Runs a stock program, where there is one.
 fn runs(name: &str, args: &[&str], test: &Test) -> Option<(bool, String)> {
-    let Ok(output) = Command::new(name).args(args).current_dir(test.path(".")).output() else {
-        println!("skipped: no {name}");
+    if !have(&[name]) {
         return None;
-    };
+    }
+    let output = Command::new(name).args(args).current_dir(test.path(".")).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
@@ -92,6 +94,21 @@ fn shells_take_the_completions() {
     if let Some((_, said)) = runs("bash", &["-c", complete], &test) {
         assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["repair", "restore", "rekey"]);
     }
+    // No option is offered that no page explains.
+    let script = fs::read_to_string(test.path("bash")).unwrap();
+    fs::create_dir(test.path("pages")).unwrap();
+    let (test, _) = test.args(["man", "-o", "pages"]).run(0);
+    let pages = fs::read_dir(test.path("pages"))
+        .unwrap()
+        .map(|page| fs::read_to_string(page.unwrap().path()).unwrap());
+    let pages = pages.collect::<String>().replace("\\-", "-");
+    let options: BTreeSet<_> = script
+        .split(|other: char| other != '-' && !other.is_ascii_alphanumeric())
+        .filter(|word| word.starts_with("--") && word.len() > 2)
+        .collect();
+    assert!(options.len() > 50, "{options:?}");
+    let unknown: Vec<_> = options.iter().filter(|option| !pages.contains(**option)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
     let (_, document) = test.args(["completions", "fish", "--json"]).json(0);
     assert_eq!(document["shell"], "fish");
 }

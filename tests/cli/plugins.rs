@@ -1,9 +1,8 @@
 //! Keys of plugins, in a build with them; the plugin is made up here and hides nothing.
 #![cfg(all(feature = "plugins", target_os = "linux"))]
 
-use std::process::Command;
-
 use super::session::Session;
+use super::shared::stock::have;
 use super::support::Test;
 
 /// Of the made-up plugin.
@@ -62,8 +61,7 @@ send("done")
 
 /// An installation, a plugin in PATH, and an identity file that names it; none where there is no Python.
 fn plugged() -> Option<(Test, String)> {
-    if Command::new("python3").arg("--version").output().is_err() {
-        println!("skipped: no python3");
+    if !have(&["python3"]) {
         return None;
     }
     let test = Test::installed()

@@ -62,9 +62,10 @@ fn a_race_ends_where_a_file_comes_back_changed() {
     let cheat = scratch.path().join("cheat");
     // Not written here: a test beside this one could start a program while the file is open, and hold it.
     let write = format!("cat >{cheat} && chmod +x {cheat}\n", cheat = cheat.display());
+    let file = scratch.path().join("work").join("restored/state/openclaw.json");
     let script = format!(
-        "#!/bin/sh\n'{PROGRAM}' \"$@\" || exit\n[ $1 = restore ] || exit 0\necho x >>{}/work/restored/state/openclaw.json",
-        scratch.path().display()
+        "#!/bin/sh\n'{PROGRAM}' \"$@\" || exit\n[ $1 = restore ] || exit 0\necho x >>'{}'",
+        file.display()
     );
     assert_eq!(Run::new("sh").args(["-c", &write]).stdin(script).run().code, 0);
     let race = peers(scratch.path(), cheat.to_str().unwrap(), &["--tools", "ocbak"]);

@@ -1,7 +1,5 @@
 //! `ocbak config`: what the config file says, and what goes without saying.
 
-use std::path::PathBuf;
-
 use clap::Args as Group;
 use serde_json::{Map, Value, json};
 
@@ -21,8 +19,8 @@ use crate::cli::ui::{self, Output, Ui, shown};
 #[derive(Debug, Group)]
 pub(crate) struct Args {}
 
-pub(crate) fn run(file: Option<&PathBuf>, ui: &Ui) -> Result<Exit, Failure> {
-    let loaded = Loaded::read(file.map(PathBuf::as_path))?;
+pub(crate) fn run(ui: &Ui) -> Result<Exit, Failure> {
+    let loaded = Loaded::read(ui.config_file.as_deref())?;
     if let Some(warning) = loaded.warning() {
         ui.warn(warning);
     }

@@ -1,4 +1,4 @@
-//! The words of the command line that a config file stands for.
+//! What a config file adds to the command line: words, and identities.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -11,11 +11,13 @@ use clap::{ArgMatches, CommandFactory};
 use super::{Config, Keep, Loaded};
 use crate::cli::args;
 use crate::cli::failure::Failure;
-use crate::cli::unlock::CONFIGURED_IDENTITY;
 
 /// The command line with what the config file adds to it.
+#[derive(Default)]
 pub(crate) struct Extended {
     pub(crate) words: Vec<OsString>,
+    /// Apart from the words: unlike `--identity`, they do not say that no passphrase is meant.
+    pub(crate) identities: Vec<PathBuf>,
     /// The config file, where it added anything.
     pub(crate) from: Option<PathBuf>,
     /// What to say about the config file.
@@ -29,39 +31,41 @@ pub(crate) struct Extended {
 /// Those of reading the file, which commands that need nothing of it do not read.
 pub(crate) fn extend(words: Vec<OsString>) -> Result<Extended, Failure> {
     // What is wrong with the user's own words is told of them as they are; only what is missing may stand in the file.
-    let whole = args::Args::command().try_get_matches_from(&words);
-    if whole.is_err_and(|error| error.kind() != ErrorKind::MissingRequiredArgument) {
-        return Ok(Extended { words, from: None, warning: None });
-    }
-    let partial = args::Args::command().ignore_errors(true).try_get_matches_from(&words).ok();
-    let Some((command, given)) = partial.as_ref().and_then(ArgMatches::subcommand) else {
-        return Ok(Extended { words, from: None, warning: None });
+    let matches = match args::Args::command().try_get_matches_from(&words) {
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
+            args::Args::command().ignore_errors(true).try_get_matches_from(&words)
+        }
+        whole => whole,
     };
-    if !COMMANDS.contains(&command) {
-        return Ok(Extended { words, from: None, warning: None });
-    }
+    let called = matches.as_ref().ok().and_then(ArgMatches::subcommand);
+    let Some((command, given)) = called.filter(|(command, _)| COMMANDS.contains(command)) else {
+        return Ok(Extended { words, ..Extended::default() });
+    };
     let named = given.try_get_one::<PathBuf>("config_file").ok().flatten();
     let loaded = Loaded::read(named.map(PathBuf::as_path))?;
-    let more = Words { command, given, more: Vec::new() }.of(&loaded.config);
-    if more.is_empty() {
-        return Ok(Extended { words, from: None, warning: None });
+    let mut more = More { command, given, words: Vec::new(), identities: Vec::new() };
+    more.take(&loaded.config);
+    let More { words: more, identities, .. } = more;
+    if more.is_empty() && identities.is_empty() {
+        return Ok(Extended { words, ..Extended::default() });
     }
     let warning = loaded.warning();
     let mut words = words;
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     words.splice(end..end, more);
-    Ok(Extended { words, from: Some(loaded.path), warning })
+    Ok(Extended { words, identities, from: Some(loaded.path), warning })
 }
 
-struct Words<'a> {
+struct More<'a> {
     command: &'a str,
     /// What the user wrote.
     given: &'a ArgMatches,
-    more: Vec<OsString>,
+    words: Vec<OsString>,
+    identities: Vec<PathBuf>,
 }
 
-impl Words<'_> {
-    fn of(mut self, config: &Config) -> Vec<OsString> {
+impl More<'_> {
+    fn take(&mut self, config: &Config) {
         let makes = matches!(self.command, "create" | "import");
         if makes || self.command == "rekey" {
             self.option("level", "--level", config.level.map(|level| level.to_string()));
@@ -82,7 +86,7 @@ impl Words<'_> {
                 self.all("--recipient", &config.recipients);
                 self.all("--recipients-file", config.recipients_files.iter().map(|place| &place.0));
             } else {
-                self.all(&format!("--{CONFIGURED_IDENTITY}"), config.identities.iter().map(|place| &place.0));
+                self.identities = config.identities.iter().map(|place| place.0.clone()).collect();
             }
         }
         if self.command == "create" {
@@ -93,15 +97,14 @@ impl Words<'_> {
             let directory = destination.0.join("");
             match self.command {
                 "create" => self.option("output", "--output", Some(&directory)),
-                "list" | "verify" if !self.is_given("file") => self.more.push(directory.into()),
-                "prune" if !self.is_given("directory") => self.more.push(directory.into()),
+                "list" | "verify" if !self.is_given("file") => self.words.push(directory.into()),
+                "prune" if !self.is_given("directory") => self.words.push(directory.into()),
                 _ => {}
             }
         }
         if self.command == "prune" && !self.any(KEEP) {
             self.keep(&config.keep);
         }
-        self.more
     }
 
     fn keep(&mut self, keep: &Keep) {
@@ -124,7 +127,7 @@ impl Words<'_> {
             let mut word = OsString::from(name);
             word.push("=");
             word.push(value);
-            self.more.push(word);
+            self.words.push(word);
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// Gathers the keys for all archives, before hours are spent on the first.
-fn keyring<'a>(args: &'a Args, shelf: &Shelf, ui: &Ui) -> Result<Keyring<'a>, Failure> {
+fn keyring<'a>(args: &'a Args, shelf: &Shelf, ui: &'a Ui) -> Result<Keyring<'a>, Failure> {
     let mut keyring = Keyring::new(&args.unlock, &args.file, ui)?;
     for archive in &shelf.archives {
         // What is wrong with it is said in its turn.
