@@ -27,11 +27,11 @@ impl Header<'_> {
     pub(crate) fn encode(&self) -> [u8; BLOCK] {
         let mut block = [0; BLOCK];
         put(&mut block, NAME, self.name);
-        put(&mut block, 100, format!("{:07o}", self.mode).as_bytes());
+        put(&mut block, 100, &octal_digits::<7>(self.mode.into()));
         put(&mut block, 108, b"0000000");
         put(&mut block, 116, b"0000000");
         put(&mut block, 124, &self.size);
-        put(&mut block, 136, format!("{:011o}", self.mtime).as_bytes());
+        put(&mut block, 136, &octal_digits::<11>(self.mtime));
         put(&mut block, 148, b"        ");
         put(&mut block, 156, &[self.kind]);
         put(&mut block, LINK, self.link);
@@ -39,7 +39,8 @@ impl Header<'_> {
         put(&mut block, 329, b"0000000");
         put(&mut block, 337, b"0000000");
         let sum: u32 = block.iter().copied().map(u32::from).sum();
-        put(&mut block, 148, format!("{sum:06o}\0 ").as_bytes());
+        put(&mut block, 148, &octal_digits::<6>(sum.into()));
+        put(&mut block, 154, b"\0 ");
         block
     }
 }
@@ -47,7 +48,7 @@ impl Header<'_> {
 /// A size field of eleven octal digits.
 pub(crate) fn octal_size(size: u64) -> [u8; 12] {
     let mut field = [0; 12];
-    field[..11].copy_from_slice(&format!("{:011o}", size % OCTAL_END).as_bytes()[..11]);
+    field[..11].copy_from_slice(&octal_digits::<11>(size));
     field
 }
 
@@ -106,9 +107,18 @@ pub(crate) fn padded(length: u64) -> Option<u64> {
 
 fn put(block: &mut [u8; BLOCK], at: usize, bytes: &[u8]) {
     let space = if at == NAME || at == LINK { 100 } else { 12 };
-    for (to, from) in block.iter_mut().skip(at).zip(bytes.iter().take(space)) {
-        *to = *from;
+    let bytes = &bytes[..bytes.len().min(space)];
+    block[at..][..bytes.len()].copy_from_slice(bytes);
+}
+
+/// The last digits of a number, as many as the field has.
+fn octal_digits<const LENGTH: usize>(mut value: u64) -> [u8; LENGTH] {
+    let mut digits = [0; LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' | (value.to_le_bytes()[0] & 7);
+        value >>= 3;
     }
+    digits
 }
 
 fn until_zero(field: &[u8]) -> &[u8] {

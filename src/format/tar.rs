@@ -53,7 +53,8 @@ pub(crate) fn encode(item: &Item<'_>) -> Result<Vec<u8>> {
         return Err(Error::invalid(format!("`{}`: extended attributes of more than 1 MiB", item.path)));
     }
 
-    let mut blocks = Vec::new();
+    // Of nearly all entries, these are all.
+    let mut blocks = Vec::with_capacity(3 * BLOCK);
     if !records.is_empty() {
         let pax = Header {
             name: b"PaxHeader",
@@ -261,13 +262,17 @@ fn record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
     let rest = key.len().saturating_add(value.len()).saturating_add(3);
     let mut length = rest;
     loop {
-        let total = rest.saturating_add(length.to_string().len());
+        let digits = length.checked_ilog10().unwrap_or(0).saturating_add(1);
+        let total = rest.saturating_add(digits as usize);
         if total == length {
             break;
         }
         length = total;
     }
-    records.extend_from_slice(format!("{length} {key}=").as_bytes());
+    records.extend_from_slice(length.to_string().as_bytes());
+    records.push(b' ');
+    records.extend_from_slice(key.as_bytes());
+    records.push(b'=');
     records.extend_from_slice(value);
     records.push(b'\n');
 }
