@@ -53,8 +53,7 @@ pub(crate) fn encode(item: &Item<'_>) -> Result<Vec<u8>> {
         return Err(Error::invalid(format!("`{}`: extended attributes of more than 1 MiB", item.path)));
     }
 
-    // Of nearly all entries, these are all.
-    let mut blocks = Vec::with_capacity(3 * BLOCK);
+    let mut blocks = Vec::with_capacity(USUAL);
     if !records.is_empty() {
         let pax = Header {
             name: b"PaxHeader",
@@ -126,7 +125,8 @@ impl TarEntry {
                 Err(Error::malformed("tar: one zero block alone"))
             };
         }
-        let mut raw = first.to_vec();
+        let mut raw = Vec::with_capacity(USUAL);
+        raw.extend_from_slice(&first);
         let mut main = first;
         let mut records = Records::default();
         if block::kind(&first) == b'x' {
@@ -331,6 +331,8 @@ fn ended(error: std::io::Error) -> Error {
 
 /// What the name fields of a header block hold.
 const SHORT: usize = 100;
+/// A block of PAX records between two headers: nearly no entry has more.
+const USUAL: usize = 3 * BLOCK;
 
 const XATTR: &str = "SCHILY.xattr.";
 
