@@ -2,7 +2,7 @@
 //!
 //! Each command's own arguments stand in its file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
@@ -119,6 +119,18 @@ pub(crate) struct Existing {
 impl Existing {
     pub(crate) fn search(&self) -> Search {
         Search { config: self.config.clone(), ..self.place.search() }
+    }
+
+    /// What of it the user said: each option with its value, and the variable in whose place it stands.
+    pub(crate) fn said(&self) -> Vec<(&'static str, &'static str, &Path)> {
+        let Self { place: Place { home, state_dir, profile }, config } = self;
+        let all = [
+            ("--home", "OPENCLAW_HOME", home.as_deref()),
+            ("--state-dir", "OPENCLAW_STATE_DIR", state_dir.as_deref()),
+            ("--profile", "OPENCLAW_PROFILE", profile.as_deref().map(Path::new)),
+            ("--config", "OPENCLAW_CONFIG_PATH", config.as_deref()),
+        ];
+        all.into_iter().filter_map(|(option, variable, value)| Some((option, variable, value?))).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf, absolute};
 use clap::{Args as Group, ValueEnum};
 use serde_json::json;
 
+use super::args::Existing;
 use super::config::{Config, Loaded};
 use super::failure::{Exit, Failure, Unusable, Why};
 use super::json;
@@ -14,7 +15,8 @@ use super::ui::{self, Output, Ui, shown};
 /// Print what makes a backup every night, for the system's own scheduler; changes nothing.
 ///
 /// Each night makes an archive, reads it back, and then removes old ones by the policy in the config file, where it has
-/// one. The config file says where archives go and by what they are encrypted; nobody is there to be asked. Exit code 3
+/// one. The config file says where archives go and by what they are encrypted; nobody is there to be asked. Which
+/// installation is said here, since a scheduler has no variables of yours. Exit code 3
 /// of `create` is told as a failure, after the archive was made and old ones were removed.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
@@ -24,12 +26,11 @@ pub(crate) struct Args {
     /// When, by this machine's clock.
     #[arg(long, value_name = "HH:MM", default_value = "03:30", value_parser = Time::parse)]
     at: Time,
-    /// Back up this profile.
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
     /// Back up every installation in the home directory.
-    #[arg(long, conflicts_with = "profile")]
+    #[arg(long, conflicts_with_all = ["profile", "state_dir", "config"])]
     all_profiles: bool,
+    #[command(flatten)]
+    place: Existing,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -64,10 +65,8 @@ impl Time {
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     // A scheduler starts it in another directory.
-    let file = ui.config_file.as_ref().map(|path| {
-        absolute(path).map_err(|source| Failure::File { action: "find", path: path.clone(), source })
-    });
-    let loaded = Loaded::read(file.transpose()?.as_deref())?;
+    let file = ui.config_file.as_deref().map(in_full).transpose()?;
+    let loaded = Loaded::read(file.as_deref())?;
     if let Some(warning) = loaded.warning() {
         ui.warn(warning);
     }
@@ -84,7 +83,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if loaded.config.keep.is_empty() {
         ui.note(format_args!("`{}` has no `[keep]`: nothing is removed", shown(&loaded.path)));
     }
-    for name in ELSEWHERE.into_iter().filter(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    let said = args.place.said();
+    let unsaid = |name: &&str| !said.iter().any(|(_, variable, _)| variable == name);
+    for name in ELSEWHERE
+        .into_iter()
+        .filter(unsaid)
+        .filter(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
     {
         ui.warn(format_args!("`{name}` is set here, and not where the scheduler starts the backup"));
     }
@@ -120,11 +124,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 fn job(program: &Path, config: &Path, of: &Config, args: &Args) -> Result<String, Failure> {
     let program = shell(program)?;
     let config = shell(config)?;
-    let which = match &args.profile {
-        Some(profile) => format!(" --profile {}", shell(Path::new(profile))?),
-        None if args.all_profiles => " --all-profiles".to_owned(),
-        None => String::new(),
-    };
+    let mut which = if args.all_profiles { " --all-profiles".to_owned() } else { String::new() };
+    for (option, _, value) in args.place.said() {
+        let value = if option == "--profile" { value.to_owned() } else { in_full(value)? };
+        which = format!("{which} {option} {}", shell(&value)?);
+    }
     let create = format!("{program} create --verify --quiet --config-file {config}{which}");
     if of.keep.is_empty() {
         return Ok(create);
@@ -134,6 +138,11 @@ fn job(program: &Path, config: &Path, of: &Config, args: &Args) -> Result<String
         "{create}; code=$?; case $code in 0|3) {program} prune --yes --quiet --config-file {config} || code=$?;; \
          esac; exit $code"
     ))
+}
+
+/// A path that means the same in another directory.
+fn in_full(path: &Path) -> Result<PathBuf, Failure> {
+    absolute(path).map_err(|source| Failure::File { action: "find", path: path.to_owned(), source })
 }
 
 /// Variables by which an installation is found.

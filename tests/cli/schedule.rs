@@ -153,3 +153,18 @@ fn variables_that_no_scheduler_has_are_warned_of() {
         )
         .ends_with(0);
 }
+
+#[test]
+fn units_say_which_installation_is_meant() {
+    let test = configured("").variable("OPENCLAW_STATE_DIR", "/srv/claw");
+    let state = test.path(".").canonicalize().unwrap().join("state");
+    let (test, document) = test
+        .args(["schedule", "--print", "cron", "--json", "--state-dir", "state", "--config", "/a b.json"])
+        .json(0);
+    assert_eq!(document["warnings"].as_array().unwrap().len(), 0, "{document}");
+    let said = format!(" --state-dir {} --config '/a b.json'", state.display());
+    assert!(document["command"].as_str().unwrap().ends_with(&said), "{document}");
+    test.args(["schedule", "--print", "cron", "--state-dir", "state", "--all-profiles"])
+        .stderr_has("cannot be used with")
+        .ends_with(2);
+}
