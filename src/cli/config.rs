@@ -58,7 +58,7 @@ pub(crate) struct Config {
 
 /// What `prune` keeps.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case", expecting = "a table `[keep]`")]
 pub(crate) struct Keep {
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<u32>,
@@ -177,7 +177,10 @@ fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let unknown = message.strip_prefix("unknown field `").and_then(|_| names.next());
     let what = match unknown {
         Some(key) => format!("`{key}` is no key of it"),
-        None => message.lines().collect::<Vec<_>>().join(", "),
+        // Serde calls numbers by their types.
+        None => {
+            message.lines().collect::<Vec<_>>().join(", ").replace("expected u32", "expected a whole number")
+        }
     };
     let nearest = unknown.and_then(|key| nearest_word(key, names)).map(ToOwned::to_owned);
     Failure::Config(Unusable { path: path.to_owned(), why: Why::Wrong { line, what, nearest } })
