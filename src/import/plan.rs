@@ -84,9 +84,11 @@ impl Planner<'_> {
         // Files by their names in the tar, for the links to them that follow.
         let linked = records.iter().any(|record| matches!(record.kind, Kind::Hardlink(_)));
         let mut files: HashMap<Vec<u8>, (u64, u32, u32, Mtime)> = HashMap::new();
+        let mut missing: Vec<&Path> = self.manifest.sources().collect();
         for (number, record) in (0_u32..).zip(records) {
             let Record { name, mut mode, mut mtime, kind } = record;
             let Some(place) = self.place(&name, &kind)? else { continue };
+            missing.retain(|source| !place.starts_with(source));
             let what = match kind {
                 Kind::Directory => What::Directory,
                 Kind::Symlink(target) => What::Symlink(target),
@@ -110,7 +112,14 @@ impl Planner<'_> {
                 return Err(Error::malformed(format!("tar: `{}` stands in it twice", shown(&place))));
             }
         }
-        Ok(items)
+        // OpenClaw: what `manifest.json` names is there, if only as an empty directory.
+        match missing.first() {
+            Some(source) => {
+                let source = shown(source);
+                Err(Error::malformed(format!("tar: nothing of `{source}`, which `manifest.json` names")))
+            }
+            None => Ok(items),
+        }
     }
 
     /// Where an entry comes from; `None` for what is no part of the content.

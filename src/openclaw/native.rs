@@ -145,6 +145,11 @@ impl NativeManifest {
         format!("{}/payload/posix", self.archive_root)
     }
 
+    /// What was backed up, each with all below it.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.assets.iter().map(|asset| asset.source_path.as_path())
+    }
+
     /// Tells whether a path was to be backed up, or leads to one that was.
     pub(crate) fn covers(&self, path: &Path) -> Covered {
         let mut sources = self.assets.iter().map(|asset| &asset.source_path);

@@ -101,6 +101,19 @@ fn manifests_of_other_kinds_are_refused() {
 }
 
 #[test]
+fn what_the_manifest_names_and_the_tar_lacks_is_missed() {
+    for (native, missing) in [
+        (Native::usual().asset("workspace", "/srv/none"), "/srv/none"),
+        (Native::new().directory("/srv/Research WS"), "/home/alice/.openclaw"),
+    ] {
+        let error = native.read(&Silent).err().unwrap();
+        let said = format!("nothing of `{missing}`, which `manifest.json` names");
+        assert!(error.to_string().contains(&said), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+    }
+}
+
+#[test]
 fn other_files_are_told_from_backups() {
     let error = |bytes: &[u8]| -> Error { read(bytes, &Silent).err().unwrap() };
     let plain = error(&Native::usual().tar.into_inner().unwrap());

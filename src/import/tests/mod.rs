@@ -312,6 +312,7 @@ fn what_a_backup_lacks_is_said() {
         .file(&format!("{sessions}/sessions.json"), br#"{"agent:main":{"sessionId":"1"}}"#)
         .file("/home/alice/.openclaw/agents/ops/sessions/sessions.json", b"{}\n");
     native.manifest["options"]["includeWorkspace"] = false.into();
+    native.manifest["assets"].as_array_mut().unwrap().retain(|asset| asset["kind"] != "workspace");
     let elsewhere = json!({ "kind": "workspace", "sourcePath": "/gone", "reason": "missing" });
     native.manifest["skipped"].as_array_mut().unwrap().push(elsewhere);
     let warned = Warned::default();
@@ -327,7 +328,8 @@ fn what_a_backup_lacks_is_said() {
     // With a transcript beside it, nothing is missing.
     let native = Native::new()
         .file(&format!("{sessions}/sessions.json"), br#"{"agent:main":{"sessionId":"1"}}"#)
-        .file(&format!("{sessions}/1.jsonl"), b"{}\n");
+        .file(&format!("{sessions}/1.jsonl"), b"{}\n")
+        .directory("/srv/Research WS");
     let warned = Warned::default();
     native.read(&warned).unwrap();
     assert!(warned.0.into_inner().unwrap().is_empty());
