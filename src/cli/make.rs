@@ -283,7 +283,7 @@ pub(crate) fn read_back(
     let report = verifier.verify(reader, ui.threads, &progress).map_err(|error| error.within(path))?;
     match report.damage.first() {
         None => {
-            verified::remember(&summary.archive_id);
+            verified::remember(path, &summary.archive_id);
             Ok(())
         }
         Some(damage) => Err(Failure::ReadBack { path: path.to_owned(), damage: damage.what.clone() }),

@@ -20,9 +20,10 @@ use super::verified;
 ///
 /// Counts for each installation by itself, and for archives with and without workspaces by
 /// themselves. An archive is kept when any `--keep` option keeps it. Never removed, whatever the
-/// policy: the newest sound archive of an installation, archives that are damaged, made in the future
-/// or of no installation's series, and files that are no archives. Before anything is removed, the
-/// newest one that stays is read whole and compared with its digests.
+/// policy: the newest sound archive of an installation, archives that are known to be damaged, made in
+/// the future or of no installation's series, and files that are no archives. Before anything is removed,
+/// the newest one that stays is read whole and compared with its digests; of the others is known what
+/// shows without reading them, and what `verify` found on this machine.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// The directory; those below it are not looked at.
@@ -139,7 +140,9 @@ fn judge<'a>(shelf: &'a Shelf, policy: &Retention, args: &Args, ui: &Ui) -> Resu
     let now = jiff::Timestamp::now().as_second();
     let mut judged = Vec::new();
     for group in shelf.groups() {
-        let mut damaged = Vec::new();
+        let is_known = |one: &&Shelved| verified::damaged(&one.path, &one.manifest.archive).is_some();
+        let known = group.archives.iter().copied().filter(is_known);
+        let mut damaged: Vec<PathBuf> = known.map(|one| one.path.clone()).collect();
         loop {
             let verdicts = group.thin(policy, zone, now, &damaged);
             let goes = verdicts.iter().any(|one| one.verdict == Verdict::Remove);
@@ -171,6 +174,9 @@ fn is_whole(archive: &Shelved, ui: &Ui) -> Result<bool, Failure> {
     for one in &damage {
         ui.warn(format_args!("`{}`: {one}", shelf::name(&archive.path)));
     }
+    if !damage.is_empty() {
+        verified::remember_damage(&archive.path, &archive.manifest.archive);
+    }
     Ok(damage.is_empty())
 }
 
@@ -190,7 +196,7 @@ fn remove(archives: &[&Shelved], directory: &Path, ui: &Ui) -> Result<(), Failur
         for file in archive.files.iter().rev() {
             fs::remove_file(file).map_err(failed(file))?;
         }
-        verified::forget(&archive.manifest.archive);
+        verified::forget(&archive.path, &archive.manifest.archive);
     }
     if !archives.is_empty() {
         // Some file systems cannot sync a directory; then the names go when the system likes.

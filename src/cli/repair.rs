@@ -11,6 +11,7 @@ use ocbak::{Damage, Lossy, NewArchive, Repaired, Sealed, remove_unfinished};
 use super::failure::{Exit, Failure};
 use super::json;
 use super::ui::{self, Output, Ui, count, shown};
+use super::verified;
 use super::verify::merged;
 
 /// Make a damaged archive whole again; needs no key.
@@ -76,6 +77,8 @@ fn write(args: &Args, ui: &Ui) -> Result<Repaired, Failure> {
         sealed.repair(&mut new, &progress).map_err(|error| error.within(&args.file))?
     };
     new.persist()?;
+    // What was known of the file that it was.
+    verified::forget(args.output.as_ref().unwrap_or(&args.file), &sealed.manifest().archive);
     Ok(repaired)
 }
 

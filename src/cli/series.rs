@@ -18,8 +18,7 @@ use super::ui::Ui;
 pub(crate) fn of(state_dir: &Path, ui: &Ui) -> Option<[u8; 16]> {
     let directory = directory()?;
     let real = state_dir.canonicalize().unwrap_or_else(|_| state_dir.to_owned());
-    let name = hex::encode(&Sha256::digest(real.as_os_str().as_encoded_bytes())[..16]);
-    match id(&directory, &name) {
+    match id(&directory, &name_of(&real)) {
         Ok(id) => Some(id),
         Err(error) => {
             let shown = directory.display();
@@ -27,6 +26,11 @@ pub(crate) fn of(state_dir: &Path, ui: &Ui) -> Option<[u8; 16]> {
             None
         }
     }
+}
+
+/// A name in the local state for a path.
+pub(crate) fn name_of(path: &Path) -> String {
+    hex::encode(&Sha256::digest(path.as_os_str().as_encoded_bytes())[..16])
 }
 
 fn directory() -> Option<PathBuf> {

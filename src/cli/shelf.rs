@@ -29,7 +29,8 @@ pub(crate) fn run(directory: &Path, utc: bool, ui: &Ui) -> Result<Exit, Failure>
     } else {
         say(&shelf, utc)?;
     }
-    let sound = shelf.unreadable.is_empty() && shelf.archives.iter().all(|one| one.damage.is_empty());
+    let is_sound = |one: &Shelved| one.damage.is_empty() && found_damaged(one).is_none();
+    let sound = shelf.unreadable.is_empty() && shelf.archives.iter().all(is_sound);
     Ok(if sound { Exit::Done } else { Exit::Damaged })
 }
 
@@ -47,7 +48,13 @@ pub(crate) fn facts(archive: &Shelved) -> Value {
     facts["length"] = archive.length.into();
     facts["damage"] = archive.damage.clone().into();
     facts["verified"] = verified::when(&archive.manifest.archive).map(|time| time.to_string()).into();
+    facts["found_damaged"] = found_damaged(archive).map(|time| time.to_string()).into();
     facts
+}
+
+/// When `verify` last found it damaged on this machine, and not sound since.
+fn found_damaged(archive: &Shelved) -> Option<Timestamp> {
+    verified::damaged(&archive.path, &archive.manifest.archive)
 }
 
 /// The name of a file, fit for a terminal.
@@ -79,13 +86,14 @@ fn say(shelf: &Shelf, utc: bool) -> Result<(), Failure> {
         let series = archive.manifest.series.map_or_else(|| "-".to_owned(), |id| hex::encode(&id[..4]));
         let roles: Vec<&str> =
             archive.manifest.payloads.iter().map(|payload| payload.role.as_str()).collect();
-        let checked = match (archive.damage.is_empty(), verified::when(&archive.manifest.archive)) {
-            (false, _) => "damaged".to_owned(),
-            (true, Some(when)) => time(when, utc),
-            (true, None) => "-".to_owned(),
+        let is_damaged = !archive.damage.is_empty() || found_damaged(archive).is_some();
+        let checked = match verified::when(&archive.manifest.archive) {
+            _ if is_damaged => "damaged".to_owned(),
+            Some(when) => time(when, utc),
+            None => "-".to_owned(),
         };
         let checked = style(format!("{checked:<16}"));
-        let checked = if archive.damage.is_empty() { checked } else { checked.red() };
+        let checked = if is_damaged { checked.red() } else { checked };
         output.line(format_args!(
             "{:<16}  {series:<8}  {:>10}  {:<16}  {checked}  {}",
             made(archive, utc),

@@ -125,7 +125,7 @@ fn quick(sealed: &Sealed, file: &Path, ui: &Ui) -> Result<Outcome, Failure> {
         ),
         after: prospect.map(|prospect| outlook(&prospect, sealed.parity(), file)),
         document,
-        exit: exit(&damage, sealed.manifest(), false),
+        exit: exit(&damage, file, sealed.manifest(), false),
         damage,
     })
 }
@@ -184,7 +184,7 @@ fn full(archive: &Archive, file: &Path, ui: &Ui) -> Result<Outcome, Failure> {
         ),
         after: None,
         document,
-        exit: exit(&damage, archive.manifest(), true),
+        exit: exit(&damage, file, archive.manifest(), true),
         damage,
     })
 }
@@ -229,14 +229,14 @@ pub(crate) fn merged(opening: &[Damage], checking: &[Damage]) -> Vec<String> {
     lines
 }
 
-/// Remembers an archive that was found sound, which only a key can tell, and forgets what was not.
-fn exit(damage: &[String], manifest: &Manifest, with_key: bool) -> Exit {
+/// Remembers an archive that was found sound, which only a key can tell, or damaged.
+fn exit(damage: &[String], file: &Path, manifest: &Manifest, with_key: bool) -> Exit {
     if !damage.is_empty() {
-        verified::forget(&manifest.archive);
+        verified::remember_damage(file, &manifest.archive);
         return Exit::Damaged;
     }
     if with_key {
-        verified::remember(&manifest.archive);
+        verified::remember(file, &manifest.archive);
     }
     Exit::Done
 }

@@ -132,6 +132,36 @@ fn a_newest_archive_that_rots_is_not_what_the_others_are_removed_for() {
 }
 
 #[test]
+fn what_was_found_damaged_is_remembered_and_takes_no_place() {
+    let test = drive();
+    let (middle, whole) = (test.path("drive/daily-01.ocbak"), test.path("whole.ocbak"));
+    fs::copy(&middle, &whole).unwrap();
+    let mut bytes = fs::read(&middle).unwrap();
+    bytes[33_300] ^= 1;
+    fs::write(&middle, bytes).unwrap();
+    let test = test.args(["list", "drive"]).stdout_has("-                 daily-01.ocbak\n").success();
+    let test = test.args(["verify", "--quick", "drive"]).ends_with(4);
+    // Of a copy elsewhere it says nothing, and a copy elsewhere says nothing of it.
+    let test = test.args(["verify", "whole.ocbak", "-i", "private.txt", "-q"]).success();
+    let test = test.args(["list", "drive"]).stdout_has("  damaged           daily-01.ocbak\n").ends_with(4);
+    let (test, document) = test.args(["list", "drive", "--json"]).json(4);
+    assert!(document["archives"][1]["found_damaged"].is_string());
+    assert_eq!(document["archives"][0]["found_damaged"], Value::Null);
+    let test = test
+        .args(["prune", "drive", "--keep-last=2", "--yes"])
+        .stdout_has("daily-00.ocbak  keep    last\n")
+        .stdout_has("daily-01.ocbak  keep    damaged: look at it\n")
+        .stdout_has("daily-02.ocbak  keep    last\n")
+        .stdout_has("daily-03.ocbak  remove\n")
+        .ends_with(3);
+    // Found sound again, it is as the others.
+    fs::copy(&whole, &middle).unwrap();
+    let test = test.args(["verify", "drive/daily-01.ocbak", "-i", "private.txt", "-q"]).success();
+    let (_, document) = test.args(["list", "drive", "--json"]).json(0);
+    assert_eq!(document["archives"][1]["found_damaged"], Value::Null);
+}
+
+#[test]
 fn all_parts_of_an_archive_go_together() {
     let test = drive();
     let old = test.path("drive/daily-59.ocbak");
