@@ -64,7 +64,7 @@ pub(crate) struct Args {
     /// Write an archive that is larger than this in parts of this size: `FILE.001`, `FILE.002` and so on,
     /// for drives with small files and small drives; on FAT32 that is done without being asked for.
     /// Every command takes the first part for the whole; `cat FILE.*` joins them. K, M, G and T are
-    /// binary: `700M`, `4G`.
+    /// binary: `700M`, `4G`; at least `1M`.
     #[arg(long, value_name = "SIZE", value_parser = part_size)]
     pub(super) split: Option<u64>,
     /// Read the finished archive back from the drive and check every byte and file of it, before it

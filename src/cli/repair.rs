@@ -100,8 +100,12 @@ fn say(args: &Args, damage: &[String], left: &[Damage], repaired: Option<&Repair
         }
         Some(Repaired { blocks, .. }) => {
             let name = shown(args.output.as_ref().unwrap_or(&args.file));
-            let blocks = count(*blocks, "block", "blocks");
-            output.line(format_args!("repaired: `{name}`, with {blocks} of 4 KiB rebuilt"))?;
+            output.line(match blocks {
+                0 => format!("repaired: `{name}`, from what it holds twice"),
+                _ => {
+                    format!("repaired: `{name}`, with {} of 4 KiB rebuilt", count(*blocks, "block", "blocks"))
+                }
+            })?;
         }
     }
     output.finish()

@@ -182,7 +182,10 @@ fn full(archive: &Archive, file: &Path, ui: &Ui) -> Result<Outcome, Failure> {
             count(report.entries, "entry", "entries"),
             size(report.bytes)
         ),
-        after: None,
+        after: (!damage.is_empty()).then(|| {
+            let file = shown(file);
+            format!("`ocbak verify --quick {file}` says whether `ocbak repair` can put it right")
+        }),
         document,
         exit: exit(&damage, file, archive.manifest(), true),
         damage,

@@ -387,6 +387,11 @@ fn full(path: &Path) -> Result<PathBuf> {
     absolute(path).map_err(|error| Error::io("resolve", path, error))
 }
 
+/// Tells whether a directory holds a configuration of OpenClaw, as state directories do.
+pub(crate) fn holds_configuration(directory: &Path) -> bool {
+    CONFIG_NAMES.iter().any(|name| directory.join(name).is_file())
+}
+
 const CREDENTIALS: &str = "OPENCLAW_OAUTH_DIR";
 const DEFAULT_RULE: &str = "default directory";
 const EARLY_RULE: &str = "default of early releases";

@@ -32,7 +32,7 @@ pub use workspaces::{AgentDir, Workspace};
 pub(crate) use channels::RATCHETS;
 pub(crate) use environment::{expand, host};
 pub(crate) use include::MAX_SIZE as MAX_CONFIG_SIZE;
-pub(crate) use locate::SHARED_DATABASE;
+pub(crate) use locate::{SHARED_DATABASE, holds_configuration};
 pub(crate) use service::Service;
 pub(crate) use state::{last_used, schema_version};
 pub(crate) use variables::assignments;

@@ -2,13 +2,17 @@
 //! what it meets at its target.
 
 use std::cmp::Ordering;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rustix::process::geteuid;
 
 use crate::format::entry::{Entry, Role};
 use crate::openclaw::{
-    Environment, Installation, Installed, RATCHETS, SHARED_DATABASE, host, last_used, schema_version,
+    Environment, Installation, Installed, RATCHETS, SHARED_DATABASE, holds_configuration, host, last_used,
+    schema_version,
 };
 use crate::path::sanitize;
 
@@ -45,6 +49,7 @@ impl Scene<'_> {
                 ));
             }
         }
+        cautions.extend(self.foreign());
         cautions.extend(self.shared_workspaces(environment));
         cautions
     }
@@ -108,6 +113,32 @@ impl Scene<'_> {
              not run both, for they would share one device key, one token and the same chat accounts; to keep \
              both, log the channels in again and pair the devices again on one of them"
         ))
+    }
+
+    /// What is replaced outside the state directory may be part of another home's installation, or somebody else's.
+    fn foreign(&self) -> Vec<String> {
+        let state_dir = resolve(self.state_dir).unwrap_or_else(|_| self.state_dir.to_owned());
+        let user = self.layout.owner.map_or_else(|| geteuid().as_raw(), |owner| owner.user);
+        let mut cautions = Vec::new();
+        for root in self.layout.roots.iter().filter(|root| root.replaces) {
+            let target = &root.target;
+            let above = target.ancestors().skip(1).find(|above| holds_configuration(above));
+            if let Some(other) = above.filter(|other| *other != state_dir) {
+                cautions.push(format!(
+                    "`{}` is part of the installation in `{}`, and is replaced as well",
+                    shown(target),
+                    shown(other)
+                ));
+            }
+            let belongs = fs::symlink_metadata(target).ok().map(|facts| facts.uid());
+            if let Some(other) = belongs.filter(|other| *other != user) {
+                cautions.push(format!(
+                    "`{}` belongs to user {other}, and is replaced by what will belong to user {user}",
+                    shown(target)
+                ));
+            }
+        }
+        cautions
     }
 
     /// Another installation of the same home may work in a directory that is to be replaced.

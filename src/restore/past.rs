@@ -300,7 +300,7 @@ impl PastRestore {
         }
         let tree = self.ready.iter().flat_map(|(_, trees)| trees).find(|tree| tree.stage == *place);
         let target = tree.map_or_else(|| place.path(), |tree| tree.target.path().to_owned());
-        let stage = match (tree, stamp) {
+        let mut stage = match (tree, stamp) {
             // About to be removed: only what the restore made.
             (Some(tree), None) => tree.open()?,
             _ => Stage::open(parent.clone(), name.clone(), &target)?,
@@ -308,6 +308,10 @@ impl PastRestore {
         let Some(stamp) = stamp.filter(|_| stage.root.names().is_ok_and(|names| !names.is_empty())) else {
             return Ok(None);
         };
+        // Directories that were made again in it are nobody's yet.
+        if let Some(owner) = self.owner {
+            stage.give(owner)?;
+        }
         let base = if parent.path() == target { None } else { target.file_name() };
         let base = base.unwrap_or_default().as_encoded_bytes();
         let aside = Keep::undone(parent.clone(), base, stamp).free_name(b"")?;

@@ -1,12 +1,13 @@
 //! What is said before an installation is replaced.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{Job, Payload, Target, scratch};
 use crate::openclaw::{Environment, host};
+use crate::restore::Owner;
 use crate::restore::cautions::Scene;
 
 /// An archive of `home` on this machine.
@@ -170,6 +171,57 @@ fn logins_that_age_come_with_the_commands_that_renew_them() {
     assert!(all[1].contains("`openclaw matrix verify backup restore --recovery-key-stdin`"), "{all:?}");
     assert_eq!(find("state/matrix"), all[1..]);
     assert_eq!(find("state/openclaw.json"), [""; 0]);
+}
+
+#[test]
+fn what_is_part_of_another_homes_installation_is_not_replaced_unsaid() {
+    let (_scratch, home) = scratch();
+    let other = home.join("alice/.openclaw");
+    let agent = other.join("agents/main/agent");
+    fs::create_dir_all(&agent).unwrap();
+    let elsewhere = Payload::new(&[("agent/main", &agent), ("state", &home.join(".openclaw"))])
+        .directory("agent/main", 0o700)
+        .file("agent/main/a", b"x")
+        .directory("state", 0o700)
+        .file("state/a", b"x");
+    let payloads = [elsewhere];
+    let find = || {
+        let environment = Environment::empty().with("HOME", &home);
+        cautions_by(&Job::new(&payloads), &home, &home.join(".openclaw"), &environment)
+    };
+    assert_eq!(find(), [""; 0], "a directory of nobody");
+    fs::write(other.join("openclaw.json"), "{}").unwrap();
+    let expected = format!(
+        "`{}` is part of the installation in `{}`, and is replaced as well",
+        agent.display(),
+        other.display()
+    );
+    assert_eq!(find(), [expected]);
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_not_replaced_unsaid() {
+    let (_scratch, home) = scratch();
+    let live = home.join(".openclaw");
+    fs::create_dir(&live).unwrap();
+    let own = fs::metadata(&live).unwrap().uid();
+    let payloads = [payload(&home)];
+    let find = |user: u32| {
+        let contents: Vec<_> = payloads.iter().map(Payload::contents).collect();
+        let target = Target::Original { home: home.clone(), state_dir: live.clone() };
+        let mut layout = Job::new(&payloads).layout(&target).unwrap();
+        layout.owner = Some(Owner { user, group: user });
+        let (home, state_dir) = (&*home, &*live);
+        let scene = Scene { contents: &contents, layout: &layout, home, state_dir, created: CREATED };
+        scene.cautions(&Environment::empty())
+    };
+    assert_eq!(find(own), [""; 0]);
+    let expected = format!(
+        "`{}` belongs to user {own}, and is replaced by what will belong to user {}",
+        live.display(),
+        own + 1
+    );
+    assert_eq!(find(own + 1), [expected]);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What earlier restores left, when the world went on.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::super::past::PastRestore;
 use super::{Job, extract_to, home, kept, list, state};
 use crate::error::ErrorKind;
+use crate::restore::Owner;
 
 #[test]
 fn an_archive_cannot_bring_a_journal() {
@@ -126,4 +128,34 @@ fn undo(home: &Path) -> Vec<String> {
 
 fn visible(home: &Path) -> Vec<String> {
     list(home).into_iter().filter(|name| !name.contains(".before-")).collect()
+}
+
+#[test]
+fn what_is_put_aside_belongs_to_the_owner() {
+    if !rustix::process::geteuid().is_root() {
+        // `eprintln!` would be captured.
+        let line = b"SKIPPED what_is_put_aside_belongs_to_the_owner: not root\n";
+        std::io::Write::write_all(&mut std::io::stderr(), line).unwrap();
+        return;
+    }
+    let (_scratch, home) = home();
+    fs::create_dir(home.join(".openclaw/c")).unwrap();
+    fs::write(home.join(".openclaw/c/x"), "live").unwrap();
+    let payloads = [state(&home).directory("state/c", 0o700).file("state/c/x", b"restored")];
+    let mut job = Job::new(&payloads).glob("state/c/x");
+    job.adaptation.owner = Some(Owner { user: 4711, group: 4712 });
+    job.in_place(&home).unwrap();
+    let aside = undo(&home);
+    assert!(aside.iter().any(|line| line.ends_with("/c/x: restored")), "{aside:?}");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path();
+    let is_aside = |path: &PathBuf| path.to_string_lossy().contains(".before-undo-");
+    let mut waiting: Vec<PathBuf> = fs::read_dir(&home).unwrap().map(name).filter(is_aside).collect();
+    assert_eq!(waiting.len(), 1);
+    while let Some(path) = waiting.pop() {
+        let facts = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((facts.uid(), facts.gid()), (4711, 4712), "{}", path.display());
+        if facts.is_dir() {
+            waiting.extend(fs::read_dir(path).unwrap().map(name));
+        }
+    }
 }
