@@ -96,6 +96,21 @@ fn a_sound_installation_has_nothing_to_find() {
 }
 
 #[test]
+fn a_copy_beside_its_origin_is_put_right_from_there() {
+    let scratch = tempfile::tempdir().unwrap();
+    let former = scratch.path().canonicalize().unwrap().join(".openclaw");
+    std::fs::create_dir(&former).unwrap();
+    std::fs::write(former.join("openclaw.json"), "{}").unwrap();
+    let (_, document) = installed(Some(&former)).openclaw().args(CHECK).args(["--json"]).json(3);
+    let finding = &document["findings"][0];
+    assert_eq!(finding["kind"], "another-home");
+    let fix = |line: usize| finding["fix"][line].as_str().unwrap();
+    assert!(fix(0).starts_with("what it was copied from is still there"), "{finding}");
+    assert_eq!(fix(1), format!("ocbak create --state-dir {} -o moved.ocbak", former.display()));
+    assert!(fix(2).ends_with("/state --yes moved.ocbak"), "{finding}");
+}
+
+#[test]
 fn a_copied_home_is_one_finding_with_the_commands_that_put_it_right() {
     let (test, document) = installed(Some(Path::new("/home/nobody-here/.openclaw")))
         .openclaw()

@@ -15,6 +15,16 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
             vec![format!("change them to where they are below {}", quote(&installation.home))]
         }
         Cause::AnotherHome { moves } => {
+            if let Some(origin) = origin(moves, installation) {
+                // A backup of this one would hold what its paths lead to, and go back to there.
+                return vec![
+                    "what it was copied from is still there, and its paths lead there; stop OpenClaw there, then \
+                     restore a backup of that to here (what is here is kept beside it):"
+                        .to_owned(),
+                    format!("ocbak create {origin} -o moved.ocbak"),
+                    restore("--yes moved.ocbak"),
+                ];
+            }
             let maps = moves.iter().map(|(old, new)| {
                 let mut map = old.clone().into_os_string();
                 map.push("=");
@@ -94,6 +104,24 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
         // What needs none says so.
         _ => Vec::new(),
     }
+}
+
+/// The option that names the installation which this one was copied from, if that is still there.
+fn origin(moves: &[(PathBuf, PathBuf)], installation: &Installation) -> Option<String> {
+    let below = installation.state_dir.strip_prefix(&installation.home).ok();
+    moves.iter().find_map(|(old, new)| {
+        let home = *new == installation.home;
+        let state_dir = below.filter(|_| home).map_or_else(|| old.clone(), |below| old.join(below));
+        let usual = home && state_dir.file_name().is_some_and(|name| name == ".openclaw");
+        let mut options = Vec::new();
+        if home {
+            options.push(format!("--home {}", quote(old)));
+        }
+        if !usual {
+            options.push(format!("--state-dir {}", quote(&state_dir)));
+        }
+        state_dir.join("openclaw.json").is_file().then(|| options.join(" "))
+    })
 }
 
 /// A command with paths behind it.
