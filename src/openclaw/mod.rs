@@ -5,6 +5,7 @@
 mod channels;
 pub(crate) mod columns;
 mod config;
+mod config_file;
 mod environment;
 mod gateway;
 mod include;
@@ -30,9 +31,10 @@ pub use secrets::Secrets;
 pub use workspaces::{AgentDir, Workspace};
 
 pub(crate) use channels::RATCHETS;
+pub(crate) use config_file::holds_configuration;
 pub(crate) use environment::{expand, host};
 pub(crate) use include::MAX_SIZE as MAX_CONFIG_SIZE;
-pub(crate) use locate::{SHARED_DATABASE, holds_configuration};
+pub(crate) use locate::SHARED_DATABASE;
 pub(crate) use service::Service;
 pub(crate) use state::{last_used, schema_version};
 pub(crate) use variables::assignments;
