@@ -2,12 +2,13 @@
 //!
 //! Each command's own arguments stand in its file.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
 
+use super::failure::Failure;
 use super::{
     check, completions, config, create, diff, export, extract, failure, help, import, info, keygen, list,
     locate, man, passwd, prune, rekey, repair, restore, schedule, undo, verify,
@@ -121,17 +122,28 @@ impl Existing {
         Search { config: self.config.clone(), ..self.place.search() }
     }
 
-    /// What of it the user said: each option with its value, and the variable in whose place it stands.
-    pub(crate) fn said(&self) -> Vec<(&'static str, &'static str, &Path)> {
+    /// What of it the user said: each option with the variable in whose place it stands, and its value, which means the
+    /// same in another directory.
+    pub(crate) fn said(&self) -> Result<Vec<(&'static str, &'static str, PathBuf)>, Failure> {
         let Self { place: Place { home, state_dir, profile }, config } = self;
-        let all = [
-            ("--home", "OPENCLAW_HOME", home.as_deref()),
-            ("--state-dir", "OPENCLAW_STATE_DIR", state_dir.as_deref()),
-            ("--profile", "OPENCLAW_PROFILE", profile.as_deref().map(Path::new)),
-            ("--config", "OPENCLAW_CONFIG_PATH", config.as_deref()),
-        ];
-        all.into_iter().filter_map(|(option, variable, value)| Some((option, variable, value?))).collect()
+        let mut said = Vec::new();
+        for (option, variable, path) in [
+            ("--home", "OPENCLAW_HOME", home),
+            ("--state-dir", "OPENCLAW_STATE_DIR", state_dir),
+            ("--config", "OPENCLAW_CONFIG_PATH", config),
+        ] {
+            if let Some(path) = path {
+                said.push((option, variable, in_full(path)?));
+            }
+        }
+        said.extend(profile.iter().map(|name| ("--profile", "OPENCLAW_PROFILE", name.into())));
+        Ok(said)
     }
+}
+
+/// A path that means the same in another directory.
+pub(crate) fn in_full(path: &Path) -> Result<PathBuf, Failure> {
+    absolute(path).map_err(|source| Failure::File { action: "find", path: path.to_owned(), source })
 }
 
 /// When to use colours.

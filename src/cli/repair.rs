@@ -101,7 +101,7 @@ fn say(args: &Args, damage: &[String], left: &[Damage], repaired: Option<&Repair
         Some(Repaired { blocks, .. }) => {
             let name = shown(args.output.as_ref().unwrap_or(&args.file));
             output.line(match blocks {
-                0 => format!("repaired: `{name}`, from what it holds twice"),
+                0 => format!("repaired: `{name}`; parity was not needed"),
                 _ => {
                     format!("repaired: `{name}`, with {} of 4 KiB rebuilt", count(*blocks, "block", "blocks"))
                 }

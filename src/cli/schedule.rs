@@ -1,12 +1,12 @@
 //! `ocbak schedule`: units for a backup every night.
 
 use std::env;
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, ValueEnum};
 use serde_json::json;
 
-use super::args::Existing;
+use super::args::{Existing, in_full};
 use super::config::{Config, Loaded};
 use super::failure::{Exit, Failure, Unusable, Why};
 use super::json;
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if loaded.config.keep.is_empty() {
         ui.note(format_args!("`{}` has no `[keep]`: nothing is removed", shown(&loaded.path)));
     }
-    let said = args.place.said();
+    let said = args.place.said()?;
     let unsaid = |name: &&str| !said.iter().any(|(_, variable, _)| variable == name);
     for name in ELSEWHERE
         .into_iter()
@@ -97,7 +97,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         path: PathBuf::from("this program"),
         source,
     })?;
-    let job = job(&program, &loaded.path, &loaded.config, args)?;
+    let mut which = if args.all_profiles { " --all-profiles".to_owned() } else { String::new() };
+    for (option, _, value) in &said {
+        which = format!("{which} {option} {}", shell(value)?);
+    }
+    let job = job(&program, &loaded.path, &loaded.config, &which)?;
     let text = match args.print {
         Scheduler::Systemd => systemd(&job, args.at),
         Scheduler::Launchd => launchd(&job, args.at),
@@ -121,14 +125,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// The work of a night, for a shell.
-fn job(program: &Path, config: &Path, of: &Config, args: &Args) -> Result<String, Failure> {
+fn job(program: &Path, config: &Path, of: &Config, which: &str) -> Result<String, Failure> {
     let program = shell(program)?;
     let config = shell(config)?;
-    let mut which = if args.all_profiles { " --all-profiles".to_owned() } else { String::new() };
-    for (option, _, value) in args.place.said() {
-        let value = if option == "--profile" { value.to_owned() } else { in_full(value)? };
-        which = format!("{which} {option} {}", shell(&value)?);
-    }
     let create = format!("{program} create --verify --quiet --config-file {config}{which}");
     if of.keep.is_empty() {
         return Ok(create);
@@ -138,11 +137,6 @@ fn job(program: &Path, config: &Path, of: &Config, args: &Args) -> Result<String
         "{create}; code=$?; case $code in 0|3) {program} prune --yes --quiet --config-file {config} || code=$?;; \
          esac; exit $code"
     ))
-}
-
-/// A path that means the same in another directory.
-fn in_full(path: &Path) -> Result<PathBuf, Failure> {
-    absolute(path).map_err(|source| Failure::File { action: "find", path: path.to_owned(), source })
 }
 
 /// Variables by which an installation is found.

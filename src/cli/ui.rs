@@ -19,7 +19,7 @@ use ocbak::{Error, Observer, sanitize};
 use super::args::{Color, Global};
 use super::failure::Failure;
 
-/// How the user wants to be spoken to.
+/// How the user wants to be spoken to, and what else holds for every command.
 pub(crate) struct Ui {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,

@@ -49,8 +49,9 @@ impl Scene<'_> {
                 ));
             }
         }
-        cautions.extend(self.foreign());
-        cautions.extend(self.shared_workspaces(environment));
+        let state_dir = resolve(self.state_dir).unwrap_or_else(|_| self.state_dir.to_owned());
+        cautions.extend(self.foreign(&state_dir));
+        cautions.extend(self.shared_workspaces(&state_dir, environment));
         cautions
     }
 
@@ -116,14 +117,16 @@ impl Scene<'_> {
     }
 
     /// What is replaced outside the state directory may be part of another home's installation, or somebody else's.
-    fn foreign(&self) -> Vec<String> {
-        let state_dir = resolve(self.state_dir).unwrap_or_else(|_| self.state_dir.to_owned());
+    fn foreign(&self, state_dir: &Path) -> Vec<String> {
         let user = self.layout.owner.map_or_else(|| geteuid().as_raw(), |owner| owner.user);
         let mut cautions = Vec::new();
         for root in self.layout.roots.iter().filter(|root| root.replaces) {
             let target = &root.target;
             let above = target.ancestors().skip(1).find(|above| holds_configuration(above));
-            if let Some(other) = above.filter(|other| *other != state_dir) {
+            // Of a neighbour's workspace, `shared_workspaces` says more.
+            let is_neighbour = root.root.components().next() == Some(Role::Workspace.as_str().as_bytes())
+                && above.and_then(Path::parent) == Some(self.home);
+            if let Some(other) = above.filter(|other| *other != state_dir && !is_neighbour) {
                 cautions.push(format!(
                     "`{}` is part of the installation in `{}`, and is replaced as well",
                     shown(target),
@@ -142,13 +145,12 @@ impl Scene<'_> {
     }
 
     /// Another installation of the same home may work in a directory that is to be replaced.
-    fn shared_workspaces(&self, environment: &Environment) -> Vec<String> {
-        let state_dir = resolve(self.state_dir).unwrap_or_else(|_| self.state_dir.to_owned());
+    fn shared_workspaces(&self, state_dir: &Path, environment: &Environment) -> Vec<String> {
         let outside: Vec<&Path> = self
             .layout
             .roots
             .iter()
-            .filter(|root| root.replaces && !root.target.starts_with(&state_dir))
+            .filter(|root| root.replaces && !root.target.starts_with(state_dir))
             .map(|root| &*root.target)
             .collect();
         if outside.is_empty() {

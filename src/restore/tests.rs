@@ -25,7 +25,7 @@ use super::feed::Feed;
 use super::layout::{Contents, Layout};
 use super::plan::{Target, lay_out};
 use super::select::Wanted;
-use super::{Adaptation, Restored, extract, run};
+use super::{Adaptation, Owner, Restored, extract, run};
 use crate::error::{Error, Result};
 use crate::format::entry::{Entry, Mtime, Node, Root, SkipReason, Skipped, Source, Xattr};
 use crate::observer::{Observer, Silent};
@@ -300,6 +300,29 @@ fn list(directory: &Path) -> Vec<String> {
     visit(directory, directory, &mut found);
     found.sort();
     found
+}
+
+/// Says that a test is not done where nobody can give files away.
+fn is_root(test: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        // `eprintln!` would be captured.
+        let line = format!("SKIPPED {test}: not root\n");
+        std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+    }
+    root
+}
+
+/// Looks at these paths and all that is below them.
+#[track_caller]
+fn all_belong_to(mut waiting: Vec<PathBuf>, owner: Owner) {
+    while let Some(path) = waiting.pop() {
+        let facts = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((facts.uid(), facts.gid()), (owner.user, owner.group), "{}", path.display());
+        if facts.is_dir() {
+            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
 }
 
 fn mode(path: impl AsRef<Path>) -> u32 {

@@ -106,7 +106,8 @@ fn a_copy_beside_its_origin_is_put_right_from_there() {
     assert_eq!(finding["kind"], "another-home");
     let fix = |line: usize| finding["fix"][line].as_str().unwrap();
     assert!(fix(0).starts_with("what it was copied from is still there"), "{finding}");
-    assert_eq!(fix(1), format!("ocbak create --state-dir {} -o moved.ocbak", former.display()));
+    let home = former.parent().unwrap().display();
+    assert_eq!(fix(1), format!("ocbak create --home {home} -o moved.ocbak"));
     assert!(fix(2).ends_with("/state --yes moved.ocbak"), "{finding}");
 }
 

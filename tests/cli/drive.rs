@@ -74,6 +74,9 @@ fn damage_is_named_and_the_rest_is_checked_all_the_same() {
         .args(["verify"])
         .args(KEYS)
         .stdout_has("  a-new.ocbak  damaged: ")
+        .stdout_has(
+            "  `ocbak verify --quick drive/a-new.ocbak` says whether `ocbak repair` can put it right\n",
+        )
         .stdout_has("  b-old.ocbak  sound: ")
         .stdout_has("  c-phrase.ocbak  sound: ")
         .stdout_has("unreadable: broken.ocbak: ")

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ocbak::{Cause, Finding, Installation};
+use ocbak::{Cause, Environment, Finding, Installation, Search};
 
 use super::command::{Commands, quote};
 
@@ -21,7 +21,7 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
                     "what it was copied from is still there, and its paths lead there; stop OpenClaw there, then \
                      restore a backup of that to here (what is here is kept beside it):"
                         .to_owned(),
-                    format!("ocbak create {origin} -o moved.ocbak"),
+                    Commands::new(&origin).create("-o moved.ocbak"),
                     restore("--yes moved.ocbak"),
                 ];
             }
@@ -106,22 +106,15 @@ pub(super) fn fix(finding: &Finding, installation: &Installation, commands: &Com
     }
 }
 
-/// The option that names the installation which this one was copied from, if that is still there.
-fn origin(moves: &[(PathBuf, PathBuf)], installation: &Installation) -> Option<String> {
+/// The installation that this one was copied from, if it is still there.
+fn origin(moves: &[(PathBuf, PathBuf)], installation: &Installation) -> Option<Installation> {
+    let before = |now: &Path| moves.iter().find(|(_, new)| new == now).map(|(old, _)| old.clone());
+    let home = before(&installation.home).unwrap_or_else(|| installation.home.clone());
     let below = installation.state_dir.strip_prefix(&installation.home).ok();
-    moves.iter().find_map(|(old, new)| {
-        let home = *new == installation.home;
-        let state_dir = below.filter(|_| home).map_or_else(|| old.clone(), |below| old.join(below));
-        let usual = home && state_dir.file_name().is_some_and(|name| name == ".openclaw");
-        let mut options = Vec::new();
-        if home {
-            options.push(format!("--home {}", quote(old)));
-        }
-        if !usual {
-            options.push(format!("--state-dir {}", quote(&state_dir)));
-        }
-        state_dir.join("openclaw.json").is_file().then(|| options.join(" "))
-    })
+    let state_dir = before(&installation.state_dir).or_else(|| Some(home.join(below?)))?;
+    let search = Search { home: Some(home), state_dir: Some(state_dir), ..Search::default() };
+    let origin = Installation::locate(&search, &Environment::empty()).ok()?;
+    (origin.config.is_some() && origin.state_dir != installation.state_dir).then_some(origin)
 }
 
 /// A command with paths behind it.

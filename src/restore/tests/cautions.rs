@@ -261,5 +261,21 @@ fn a_workspace_of_another_installation_is_not_replaced_unsaid() {
     assert_eq!(find(".openclaw"), [""; 0]);
 }
 
+#[test]
+fn a_neighbours_workspace_is_named_once() {
+    let (_scratch, home) = scratch();
+    let state_dir = home.join(".openclaw");
+    let shared = state_dir.join("workspace");
+    fs::create_dir_all(&shared).unwrap();
+    fs::write(state_dir.join("openclaw.json"), "{}").unwrap();
+    let payloads = [Payload::new(&[("workspace/main", &shared)])
+        .directory("workspace/main", 0o755)
+        .file("workspace/main/MEMORY.md", b"x")];
+    let environment = Environment::empty().with("HOME", &home);
+    let found = cautions_by(&Job::new(&payloads), &home, &home.join(".openclaw-work"), &environment);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains(", where agent `main` of the installation in `"), "{found:?}");
+}
+
 const CREATED: &str = "2026-11-08T12:00:00Z";
 const CREATED_SECONDS: u64 = 1_794_139_200;

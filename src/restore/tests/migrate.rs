@@ -1,10 +1,10 @@
 //! Restores to another place than the archive is of.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::{Adaptation, Job, MTIME, Payload, Target, list, mode, mtime, scratch};
+use super::{Adaptation, Job, MTIME, Payload, Target, all_belong_to, is_root, list, mode, mtime, scratch};
 use crate::restore::migrate::Owner;
 use crate::restore::{Restored, Rewritten};
 
@@ -198,10 +198,7 @@ fn a_staged_link_in_the_place_of_the_configuration_is_not_followed() {
 
 #[test]
 fn everything_belongs_to_the_owner() {
-    if !rustix::process::geteuid().is_root() {
-        // `eprintln!` would be captured.
-        let line = b"SKIPPED everything_belongs_to_the_owner: not root\n";
-        std::io::Write::write_all(&mut std::io::stderr(), line).unwrap();
+    if !is_root("everything_belongs_to_the_owner") {
         return;
     }
     for inside in [false, true] {
@@ -220,14 +217,10 @@ fn everything_belongs_to_the_owner() {
             tree.inside &= tree.target.exists();
         }
         job.run(&layout, |_| Ok(())).unwrap();
-        let mut waiting = vec![home.join("ws"), home.join(".openclaw/inc"), home.join(".openclaw/link")];
-        while let Some(path) = waiting.pop() {
-            let facts = fs::symlink_metadata(&path).unwrap();
-            assert_eq!((facts.uid(), facts.gid()), (4711, 4712), "{}", path.display());
-            if facts.is_dir() {
-                waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-            }
-        }
+        all_belong_to(
+            vec![home.join("ws"), home.join(".openclaw/inc"), home.join(".openclaw/link")],
+            Owner { user: 4711, group: 4712 },
+        );
         assert_eq!(mode(home.join(".openclaw/inc/a.json5")), 0o400);
     }
 }

@@ -1,11 +1,10 @@
 //! What earlier restores left, when the world went on.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::super::past::PastRestore;
-use super::{Job, extract_to, home, kept, list, state};
+use super::{Job, all_belong_to, extract_to, home, is_root, kept, list, state};
 use crate::error::ErrorKind;
 use crate::restore::Owner;
 
@@ -132,10 +131,7 @@ fn visible(home: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_put_aside_belongs_to_the_owner() {
-    if !rustix::process::geteuid().is_root() {
-        // `eprintln!` would be captured.
-        let line = b"SKIPPED what_is_put_aside_belongs_to_the_owner: not root\n";
-        std::io::Write::write_all(&mut std::io::stderr(), line).unwrap();
+    if !is_root("what_is_put_aside_belongs_to_the_owner") {
         return;
     }
     let (_scratch, home) = home();
@@ -149,13 +145,7 @@ fn what_is_put_aside_belongs_to_the_owner() {
     assert!(aside.iter().any(|line| line.ends_with("/c/x: restored")), "{aside:?}");
     let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path();
     let is_aside = |path: &PathBuf| path.to_string_lossy().contains(".before-undo-");
-    let mut waiting: Vec<PathBuf> = fs::read_dir(&home).unwrap().map(name).filter(is_aside).collect();
-    assert_eq!(waiting.len(), 1);
-    while let Some(path) = waiting.pop() {
-        let facts = fs::symlink_metadata(&path).unwrap();
-        assert_eq!((facts.uid(), facts.gid()), (4711, 4712), "{}", path.display());
-        if facts.is_dir() {
-            waiting.extend(fs::read_dir(path).unwrap().map(name));
-        }
-    }
+    let aside: Vec<PathBuf> = fs::read_dir(&home).unwrap().map(name).filter(is_aside).collect();
+    assert_eq!(aside.len(), 1);
+    all_belong_to(aside, Owner { user: 4711, group: 4712 });
 }
