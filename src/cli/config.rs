@@ -123,6 +123,7 @@ impl Loaded {
             let why = Why::Wrong { line: None, what, nearest: None };
             return Err(Failure::Config(Unusable { path, why }));
         }
+        refuse_private_keys(&path, &text)?;
         let config = toml::from_str(&text).map_err(|error| wrong(&path, &text, &error))?;
         let shared = metadata.is_file() && metadata.permissions().mode() & 0o022 != 0;
         Ok(Self { path, exists: true, shared, config })
@@ -167,6 +168,19 @@ impl TryFrom<String> for Place {
     }
 }
 
+/// Before anything could repeat it: `ocbak config` shows what stands in the file, and errors do.
+fn refuse_private_keys(path: &Path, text: &str) -> Result<(), Failure> {
+    let holds_one = |line: &str| {
+        let line = line.to_ascii_uppercase();
+        PRIVATE.iter().any(|mark| line.contains(mark))
+    };
+    let Some(line) = text.lines().position(holds_one) else { return Ok(()) };
+    let what = "a private key stands here: remove it, and name the file that holds it in `identities`; a recipient is a public key"
+        .to_owned();
+    let why = Why::Wrong { line: Some(line + 1), what, nearest: None };
+    Err(Failure::Config(Unusable { path: path.to_owned(), why }))
+}
+
 /// Tells what is wrong in which line.
 fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let before = error.span().and_then(|span| text.get(..span.start));
@@ -197,3 +211,5 @@ fn home() -> Option<PathBuf> {
 }
 
 const LONGEST: u64 = 64 * 1024;
+/// What private keys of age and SSH begin with.
+const PRIVATE: [&str; 2] = ["AGE-SECRET-KEY-", "PRIVATE KEY-----"];

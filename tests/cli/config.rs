@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::support::{PUBLIC, Test};
+use super::support::{PUBLIC, Test, program};
 
 /// An installation with a config file and a drive.
 fn configured(config: &str) -> Test {
@@ -141,6 +141,27 @@ fn what_is_wrong_is_named_with_its_line() {
         .args(["--config-file", "none.toml", "list"])
         .stderr_has("error: cannot read `none.toml`\n")
         .ends_with(1);
+}
+
+#[test]
+fn a_private_key_in_it_is_refused_and_never_repeated() {
+    let secret = format!("AGE-SECRET-KEY-1{}", "Q".repeat(58));
+    for text in [
+        format!("level = 3\nrecipients = [\"{secret}\"]\n"),
+        format!("\nidentities = \"{}\"\n", secret.to_lowercase()),
+        format!("\nlevel = \"{secret}\"\n"),
+        "\nidentities = [\"-----BEGIN OPENSSH PRIVATE KEY-----\"]\n".to_owned(),
+    ] {
+        for words in [&["config"][..], &["create", "--state-dir", "state"], &["schedule", "--print", "cron"]]
+        {
+            let test = configured(&text);
+            let output = program(&test.path(".")).args(words).output().unwrap();
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains("config.toml`, line 2: a private key stands here"), "{said}");
+            assert!(!said.to_ascii_uppercase().contains("QQQQ"), "{said}");
+        }
+    }
 }
 
 #[test]
