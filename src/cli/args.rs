@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf, absolute};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use ocbak::{Role, Search};
@@ -139,6 +140,14 @@ impl Existing {
         said.extend(profile.iter().map(|name| ("--profile", "OPENCLAW_PROFILE", name.into())));
         Ok(said)
     }
+}
+
+/// Takes the name of a file to be made; `-` is none, as it is standard output for others.
+pub(crate) fn new_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.as_os_str() {
+        name if name == "-" => Err("that is no name of a file here; a file of this name is `./-`"),
+        _ => Ok(path),
+    })
 }
 
 /// A path that means the same in another directory.

@@ -1,7 +1,7 @@
 //! `ocbak export`: payloads as the plain tar that they are.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
 use serde_json::json;
@@ -27,15 +27,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ROLE")]
     only: Option<RoleName>,
     /// Write into this file, which only its owner may read and which appears when it is complete; never
-    /// replaces one.
-    #[arg(short, long, value_name = "TAR")]
-    output: Option<PathBuf>,
+    /// replaces one. `-` is standard output.
+    #[arg(short, long, value_name = "TAR|-", default_value = "-", hide_default_value = true)]
+    output: PathBuf,
     #[command(flatten)]
     unlock: UnlockArgs,
 }
 
+impl Args {
+    /// `None` for standard output.
+    fn file_to_write(&self) -> Option<&Path> {
+        Some(&*self.output).filter(|path| path.as_os_str() != "-")
+    }
+}
+
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
-    match &args.output {
+    match args.file_to_write() {
         None if ui.json => {
             return Err(Failure::Conflict { first: "`--json`", second: "a tar on standard output" });
         }
@@ -45,7 +52,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     }
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let roles = args.only.map_or_else(|| archive.roles().collect(), |role| vec![Role::from(role)]);
-    let Some(path) = &args.output else {
+    let Some(path) = args.file_to_write() else {
         let mut stdout = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         write(&archive, &roles, &mut stdout, args, ui)?;
         return Ok(Exit::Done);
@@ -74,8 +81,8 @@ fn write(
 ) -> Result<(), Failure> {
     let progress = ui.progress("exporting", None);
     archive.export(roles, tar, ui.threads, &progress).map_err(|error| match error {
-        Error::Io { path: None, action: "write the tar", source } => match &args.output {
-            Some(path) => Failure::File { action: "write", path: path.clone(), source },
+        Error::Io { path: None, action: "write the tar", source } => match args.file_to_write() {
+            Some(path) => Failure::File { action: "write", path: path.to_owned(), source },
             None => Failure::Output(source),
         },
         other => other.within(&args.file).into(),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use ocbak::{Error, Identity};
 
+use super::args::new_file;
 use super::destination::parent;
 use super::failure::{Exit, Failure};
 use super::json;
@@ -26,7 +27,7 @@ use super::ui::{self, Output, Ui, closed_stdout, shown};
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// Write the private key to this new file.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = new_file())]
     output: Option<PathBuf>,
 }
 

@@ -9,6 +9,7 @@ use ocbak::{
     Archive, ArchiveBuilder, Error, Estimate, NewArchive, Sealed, Summary, Verifier, remove_unfinished,
 };
 
+use super::args::new_file;
 use super::create::{Shape, part_size};
 use super::destination::vacant;
 use super::failure::{Exit, Failure, Wanted};
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     /// The archive.
     file: PathBuf,
     /// The new archive; never replaces a file.
-    #[arg(short, long, value_name = "NEW")]
+    #[arg(short, long, value_name = "NEW", value_parser = new_file())]
     output: PathBuf,
     /// Write a new archive that is larger than this in parts of this size, as `ocbak create` does.
     #[arg(long, value_name = "SIZE", value_parser = part_size)]

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use ocbak::{Damage, Lossy, NewArchive, Repaired, Sealed, remove_unfinished};
 
+use super::args::new_file;
 use super::failure::{Exit, Failure};
 use super::json;
 use super::ui::{self, Output, Ui, count, shown};
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     /// The archive.
     file: PathBuf,
     /// Write to a new file, and leave the old one as it is; what is not damaged is copied.
-    #[arg(short, long, value_name = "NEW")]
+    #[arg(short, long, value_name = "NEW", value_parser = new_file())]
     output: Option<PathBuf>,
 }
 

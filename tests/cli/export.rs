@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use super::shared::stock::have;
 use super::support::Test;
 
 const EXPORT: [&str; 4] = ["export", "box.ocbak", "-i", "private.txt"];
@@ -13,8 +14,7 @@ const END: [u8; 1024] = [0; 1024];
 
 #[test]
 fn one_payload_is_byte_for_byte_what_stock_tools_find() {
-    if ["age", "zstd"].iter().any(|name| Command::new(name).arg("--version").output().is_err()) {
-        eprintln!("passed over: `age` or `zstd` is not installed");
+    if !have(&["age", "zstd"]) {
         return;
     }
     let mut test = Test::archived();
@@ -33,6 +33,26 @@ fn one_payload_is_byte_for_byte_what_stock_tools_find() {
         assert!(!output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(output.stdout == exported, "{role}: another tar");
         test = next;
+    }
+}
+
+#[test]
+fn a_dash_is_standard_output_and_no_file() {
+    let (test, usual) = Test::archived().args(EXPORT).run(0);
+    let (mut test, asked) = test.args(EXPORT).args(["-o", "-"]).run(0);
+    assert!(usual == asked && !test.path("-").exists());
+    for words in [
+        &["rekey", "box.ocbak", "-i", "private.txt", "-R", "public.txt"][..],
+        &["import", "box.ocbak", "-R", "public.txt"],
+        &["repair", "box.ocbak"],
+        &["keygen"],
+    ] {
+        test = test
+            .args(words.iter().copied())
+            .args(["-o", "-"])
+            .stderr_has("that is no name of a file here; a file of this name is `./-`")
+            .ends_with(2);
+        assert!(!test.path("-").exists(), "{words:?}");
     }
 }
 

@@ -118,7 +118,7 @@ fn commands_name_units_and_defaults() {
         ),
         (
             "export",
-            &["-o, --output <TAR>", "--only <ROLE>", "without exit code 0, throw away", "byte for byte"],
+            &["-o, --output <TAR|->", "--only <ROLE>", "without exit code 0, throw away", "byte for byte"],
         ),
         (
             "import",
