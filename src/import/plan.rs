@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::entry::{Mtime, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
+use crate::import::survey::{EACH, limit};
 use crate::import::tape::{Kind, Record};
 use crate::observer::Observer;
 use crate::openclaw::native::{Covered, NativeManifest, NativeRoot, is_transcript, lists_sessions};
@@ -171,7 +172,7 @@ impl Planner<'_> {
         mut items: BTreeMap<ArchivePath, Planned>,
         observer: &dyn Observer,
     ) -> Result<Payload> {
-        complete(&mut items);
+        complete(&mut items)?;
         let mut items: Vec<Planned> = items.into_values().collect();
         join_links(&mut items);
         let used = |root: &&NativeRoot| root.role == role && items.iter().any(|item| item.path == root.path);
@@ -283,8 +284,9 @@ impl Planner<'_> {
 }
 
 /// Adds the directories above entries that are not there: a backup of a single file has none.
-fn complete(items: &mut BTreeMap<ArchivePath, Planned>) {
+fn complete(items: &mut BTreeMap<ArchivePath, Planned>) -> Result<()> {
     let mut missing = BTreeMap::new();
+    let mut memory = 0;
     for path in items.keys() {
         let above = std::iter::successors(path.parent(), ArchivePath::parent);
         // Above a root with a name of two components is no root, and no entry.
@@ -292,11 +294,14 @@ fn complete(items: &mut BTreeMap<ArchivePath, Planned>) {
             if items.contains_key(&path) || missing.contains_key(&path) {
                 break;
             }
+            memory += EACH + 2 * path.as_bytes().len();
+            limit("memory for directories that are not in it", memory as u64, MISSING)?;
             let mtime = Mtime::default();
             missing.insert(path.clone(), Planned { path, mode: 0o700, mtime, what: What::Directory });
         }
     }
     items.append(&mut missing);
+    Ok(())
 }
 
 /// Of several names of one file, the first in order has the content.
@@ -319,5 +324,7 @@ fn shown(place: &Path) -> String {
 /// What names of roots begin with (spec §8.2).
 const GROUPS: [&[u8]; 3] = [b"agent", b"include", b"workspace"];
 
+/// A name of two thousand components, as long as names can be, takes half of it; those of OpenClaw take nothing.
+const MISSING: u64 = 16 << 20;
 /// `{}` and a line end, or less.
 const EMPTY_LIST: u64 = 4;

@@ -42,7 +42,7 @@ fn is_manifest(name: &[u8]) -> bool {
         == (true, Some(&b"manifest.json"[..]), None)
 }
 
-fn limit(what: &str, found: u64, limit: u64) -> Result<()> {
+pub(super) fn limit(what: &str, found: u64, limit: u64) -> Result<()> {
     if found > limit {
         return Err(Error::LimitExceeded { what: what.to_owned(), limit, found });
     }
@@ -50,7 +50,7 @@ fn limit(what: &str, found: u64, limit: u64) -> Result<()> {
 }
 
 /// What a name costs beside its bytes, here and where it is planned.
-const EACH: usize = 300;
+pub(super) const EACH: usize = 300;
 /// Room for some three million names.
 const NAMES: u64 = 1 << 30;
 const MANIFEST: u64 = 16 << 20;

@@ -114,6 +114,19 @@ fn what_the_manifest_names_and_the_tar_lacks_is_missed() {
 }
 
 #[test]
+fn directories_that_are_not_in_it_are_not_made_without_end() {
+    let deep = |number: u32| format!("/home/alice/.openclaw/{number}{}/x", "/d".repeat(1800));
+    let with = |count: u32| {
+        let name = |number| format!("{ROOT}/payload/posix{}", deep(number));
+        let native = (0..count).fold(Native::usual(), |native, number| native.long(&name(number), b"x"));
+        native.read(&Silent)
+    };
+    with(2).unwrap();
+    let error = with(10).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+}
+
+#[test]
 fn other_files_are_told_from_backups() {
     let error = |bytes: &[u8]| -> Error { read(bytes, &Silent).err().unwrap() };
     let plain = error(&Native::usual().tar.into_inner().unwrap());

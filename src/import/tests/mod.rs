@@ -84,6 +84,15 @@ impl Native {
         self.raw(EntryType::Regular, &format!("{ROOT}/payload/posix{path}"), "", content)
     }
 
+    /// A file whose name may be longer than a header's field.
+    fn long(mut self, name: &str, content: &[u8]) -> Self {
+        let mut header = Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        self.tar.append_data(&mut header, name, content).unwrap();
+        self
+    }
+
     fn directory(self, path: &str) -> Self {
         self.raw(EntryType::Directory, &format!("{ROOT}/payload/posix{path}/"), "", b"")
     }
@@ -339,11 +348,7 @@ fn what_a_backup_lacks_is_said() {
 fn long_names_of_either_style_are_read() {
     let long = format!("{}/{}", "d".repeat(120), "f".repeat(120));
     let path = format!("{ROOT}/payload/posix{STATE}/{long}");
-    let mut native = Native::usual();
-    let mut header = Header::new_gnu();
-    header.set_size(3);
-    header.set_mode(0o644);
-    native.tar.append_data(&mut header, &path, &b"gnu"[..]).unwrap();
+    let mut native = Native::usual().long(&path, b"gnu");
     let path = path.replace("fff", "ppp");
     native.tar.append_pax_extensions([("path", path.as_bytes()), ("mtime", b"1763791200.250")]).unwrap();
     let mut header = Header::new_ustar();
