@@ -120,7 +120,6 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         closed_stdout()?;
     }
     let exclude = exclusions(args)?;
-    Patterns::parse(&exclude).map_err(Failure::BadGlob)?;
     Patterns::parse(&args.include).map_err(Failure::BadGlob)?;
     let order = Order {
         args,
@@ -138,6 +137,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     };
     let search = args.place.search();
     if args.all_profiles { every(&order, &search) } else { one(&order, &search) }
+}
+
+/// Fails where these arguments cannot be carried out, whatever there is to back up.
+pub(super) fn look_over(args: &Args, ui: &Ui) -> Result<(), Failure> {
+    exclusions(args)?;
+    args.seal.look_over(ui)
 }
 
 /// Makes the archive of one installation.
@@ -249,5 +254,6 @@ fn exclusions(args: &Args) -> Result<Vec<String>, Failure> {
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         patterns.extend(lines.map(ToOwned::to_owned));
     }
+    Patterns::parse(&patterns).map_err(Failure::BadGlob)?;
     Ok(patterns)
 }

@@ -85,6 +85,11 @@ impl Policy {
     }
 }
 
+/// Fails where these arguments cannot be carried out, whatever there is to remove.
+pub(crate) fn look_over(args: &Args) -> Result<(), Failure> {
+    if args.policy.retention()?.is_empty() { Err(Failure::KeepsNothing) } else { Ok(()) }
+}
+
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let policy = args.policy.retention()?;
     if policy.is_empty() {

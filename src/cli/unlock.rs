@@ -58,6 +58,13 @@ pub(crate) struct SealArgs {
     recipients: RecipientArgs,
 }
 
+impl SealArgs {
+    /// Fails where the public keys are none.
+    pub(crate) fn look_over(&self, ui: &Ui) -> Result<(), Failure> {
+        self.recipients.read(ui).map(drop)
+    }
+}
+
 /// What an archive is encrypted to that is made of another one.
 #[derive(Debug, Group)]
 #[command(

@@ -134,6 +134,27 @@ fn what_it_lacks_is_named() {
 }
 
 #[test]
+fn what_would_fail_every_night_fails_at_once() {
+    for (more, said) in [
+        ("level = 99\n", "config.toml`: invalid value '99' for '--level <N>'"),
+        ("parity = 1000\n", "config.toml`: invalid value '1000' for '--parity <PERCENT>'"),
+        ("exclude = [\"[\"]\n", "config.toml`: "),
+        ("recipients-files = [\"/none/keys.txt\"]\n", "cannot open `/none/keys.txt`"),
+        ("[keep]\nwithin = \"3 bananas\"\n", "config.toml`: `3 bananas` is no length of time"),
+        ("[keep]\nlast = 0\n", "a policy that keeps nothing removes nothing"),
+    ] {
+        let test = configured(more).args(["schedule", "--print", "cron"]).stdout("").stderr_has(said);
+        test.ends_with(if said.starts_with("cannot") { 1 } else { 2 });
+    }
+    let text = "destination = \"~/my drive 100%\"\nrecipients = [\"age1bogus\"]\n";
+    configured("")
+        .write(".config/ocbak/config.toml", text)
+        .args(["schedule", "--print", "cron"])
+        .stderr_has("config.toml`: `age1bogus")
+        .ends_with(2);
+}
+
+#[test]
 fn units_name_the_config_file_in_full() {
     let test = configured("");
     fs::rename(test.path(".config/ocbak/config.toml"), test.path("mine.toml")).unwrap();
