@@ -39,7 +39,6 @@ use crate::capture::tally::Tally;
 use crate::capture::walk::{Links, walk};
 use crate::error::Result;
 use crate::format::entry::Role;
-use crate::format::limits::LIMITS;
 use crate::observer::Observer;
 use crate::openclaw::Installation;
 
@@ -209,16 +208,6 @@ fn warn_of_idle_patterns(scope: &Scope, observer: &dyn Observer) {
 fn roles(options: &CaptureOptions) -> impl Iterator<Item = Role> {
     let wanted = |role: &Role| options.roles.contains(role) && !(options.only_config && *role != Role::State);
     Role::ALL.into_iter().filter(wanted)
-}
-
-/// Cuts a text to what a line of the index may hold.
-fn clip(mut text: String) -> String {
-    let mut end = text.len().min(LIMITS.detail);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::archive::ArchiveWriter;
 use crate::capture::ahead::Ahead;
-use crate::capture::clip;
 use crate::capture::meta::Meta;
 use crate::capture::readahead::Pace;
 use crate::capture::scratch::Scratch;
@@ -18,7 +17,7 @@ use crate::capture::tally::LARGE;
 use crate::capture::visitor::{Found, Stored, Visitor};
 use crate::capture::xattr::{self, NONE, Xattrs};
 use crate::error::Result;
-use crate::format::entry::{Item, ItemKind, NoteReason, Noted, Role, Skipped, Source, Xattr};
+use crate::format::entry::{Item, ItemKind, NoteReason, Noted, Role, Skipped, Source, Xattr, clip};
 use crate::observer::Observer;
 use crate::path::ArchivePath;
 

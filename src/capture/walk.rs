@@ -13,7 +13,6 @@ use std::{io, iter};
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
 
-use crate::capture::clip;
 use crate::capture::listing::{is_cache, names};
 use crate::capture::meta::{Id, Kind, Meta};
 use crate::capture::missed::Missed;
@@ -22,7 +21,7 @@ use crate::capture::roots::{PlannedRoot, Scope};
 use crate::capture::stable::{self, trouble};
 use crate::capture::visitor::{Found, Stored, Visitor};
 use crate::error::Result;
-use crate::format::entry::{NoteReason, Noted, Role, SkipReason, Skipped};
+use crate::format::entry::{NoteReason, Noted, Role, SkipReason, Skipped, clip};
 use crate::observer::Observer;
 use crate::openclaw::policy::CACHE_TAG_REASON;
 use crate::path::{ArchivePath, sanitize};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::format::limits::LIMITS;
 use crate::path::ArchivePath;
 
 /// The part of an installation that a payload holds.
@@ -263,4 +264,11 @@ pub struct Source {
     pub roots: Vec<Root>,
     /// Facts about the source by name (`host`, `user`, `home`, `state_dir`, `openclaw_version` …).
     pub facts: BTreeMap<String, String>,
+}
+
+/// Cuts a text to what a detail may hold.
+pub(crate) fn clip(mut text: String) -> String {
+    let mut ends = (0..=text.len().min(LIMITS.detail)).rev();
+    text.truncate(ends.find(|&end| text.is_char_boundary(end)).unwrap_or(0));
+    text
 }

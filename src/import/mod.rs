@@ -4,6 +4,7 @@
 
 mod pass;
 mod plan;
+mod roots;
 mod survey;
 mod tape;
 

@@ -1,16 +1,19 @@
 //! What becomes of each entry of a backup: its name, its place in the order, and what is to be said of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::format::entry::{Mtime, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source};
+use crate::format::entry::{Mtime, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source, clip};
+use crate::import::roots::{Links, NativeRoot, Roots, resolve, target_of};
 use crate::import::survey::{EACH, limit};
 use crate::import::tape::{Kind, Record};
 use crate::observer::Observer;
-use crate::openclaw::native::{Covered, NativeManifest, NativeRoot, is_transcript, lists_sessions};
+use crate::openclaw::native::{
+    Covered, NativeManifest, NativeSkipped, is_plain, is_transcript, lists_sessions,
+};
 use crate::openclaw::policy::Policy;
 use crate::path::{ArchivePath, sanitize};
 
@@ -59,37 +62,66 @@ pub(super) fn plan(
     records: Vec<Record>,
     observer: &dyn Observer,
 ) -> Result<Vec<Payload>> {
-    let planner = Planner { manifest, roots: manifest.roots()?, prefix: manifest.prefix() };
+    let mut planner = Planner {
+        manifest,
+        prefix: manifest.prefix(),
+        links: Links::new(),
+        roots: Roots::default(),
+        observer,
+    };
+    planner.links = planner.links(&records)?;
+    planner.roots = Roots::new(manifest, &planner.links)?;
     let mut items = planner.items(records)?;
     let mut payloads = Vec::new();
     for role in Role::ALL {
         let items = items.remove(&role).unwrap_or_default();
-        // An archive has a state payload, whatever it holds.
-        if !items.is_empty() || role == Role::State {
-            payloads.push(planner.payload(role, items, observer)?);
+        // As in any other archive, what there is nothing of has a payload all the same.
+        if !items.is_empty() || role == Role::State || manifest.looked_for_workspaces() {
+            payloads.push(planner.payload(role, items)?);
         }
     }
-    planner.tell(observer);
+    planner.tell();
     Ok(payloads)
 }
 
 struct Planner<'a> {
     manifest: &'a NativeManifest,
-    roots: Vec<NativeRoot>,
     prefix: String,
+    links: Links,
+    roots: Roots,
+    observer: &'a dyn Observer,
 }
 
 impl Planner<'_> {
+    fn links(&self, records: &[Record]) -> Result<Links> {
+        let mut links = Links::new();
+        for record in records {
+            self.observer.check()?;
+            if let Kind::Symlink(target) = &record.kind
+                && let Some(place) = self.place(&record.name, &record.kind)?
+            {
+                links.insert(place, target.clone());
+            }
+        }
+        Ok(links)
+    }
+
     fn items(&self, records: Vec<Record>) -> Result<BTreeMap<Role, BTreeMap<ArchivePath, Planned>>> {
         let mut items: BTreeMap<Role, BTreeMap<ArchivePath, Planned>> = BTreeMap::new();
         // Files by their names in the tar, for the links to them that follow.
         let linked = records.iter().any(|record| matches!(record.kind, Kind::Hardlink(_)));
         let mut files: HashMap<Vec<u8>, (u64, u32, u32, Mtime)> = HashMap::new();
-        let mut missing: Vec<&Path> = self.manifest.sources().collect();
+        let mut missing: HashSet<&Path> =
+            self.manifest.assets.iter().map(|asset| asset.source_path.as_path()).collect();
         for (number, record) in (0_u32..).zip(records) {
+            self.observer.check()?;
             let Record { name, mut mode, mut mtime, kind } = record;
             let Some(place) = self.place(&name, &kind)? else { continue };
-            missing.retain(|source| !place.starts_with(source));
+            if !missing.is_empty() {
+                for above in place.ancestors() {
+                    missing.remove(above);
+                }
+            }
             let what = match kind {
                 Kind::Directory => What::Directory,
                 Kind::Symlink(target) => What::Symlink(target),
@@ -107,14 +139,18 @@ impl Planner<'_> {
             if let (What::File { size, number }, true) = (&what, linked) {
                 files.insert(name, (*size, *number, mode, mtime));
             }
-            let (root, path) = self.name(&place)?;
+            let root = self
+                .roots
+                .of(&place)
+                .ok_or_else(|| Error::malformed(format!("tar: `{}` is in no root", shown(&place))))?;
+            let path = root.name(&place)?;
             let planned = Planned { path: path.clone(), mode, mtime, what };
             if items.entry(root.role).or_default().insert(path, planned).is_some() {
                 return Err(Error::malformed(format!("tar: `{}` stands in it twice", shown(&place))));
             }
         }
         // OpenClaw: what `manifest.json` names is there, if only as an empty directory.
-        match missing.first() {
+        match missing.into_iter().min() {
             Some(source) => {
                 let source = shown(source);
                 Err(Error::malformed(format!("tar: nothing of `{source}`, which `manifest.json` names")))
@@ -148,146 +184,121 @@ impl Planner<'_> {
         }
     }
 
-    /// The innermost root that a place lies in, and the name there.
-    fn name(&self, place: &Path) -> Result<(&NativeRoot, ArchivePath)> {
-        let within = |root: &&NativeRoot| place.starts_with(&root.source);
-        // A root for single names has those alone that no other one has.
-        let rank = |root: &&NativeRoot| (root.source.components().count(), root.whole);
-        let root = self
-            .roots
-            .iter()
-            .filter(within)
-            .max_by_key(rank)
-            .ok_or_else(|| Error::malformed(format!("tar: `{}` is in no root", shown(place))))?;
-        let path = match place.strip_prefix(&root.source) {
-            Ok(rest) if !rest.as_os_str().is_empty() => root.path.join(rest.as_os_str().as_bytes())?,
-            _ => root.path.clone(),
-        };
-        Ok((root, path))
-    }
-
-    fn payload(
-        &self,
-        role: Role,
-        mut items: BTreeMap<ArchivePath, Planned>,
-        observer: &dyn Observer,
-    ) -> Result<Payload> {
-        complete(&mut items)?;
-        let mut items: Vec<Planned> = items.into_values().collect();
-        join_links(&mut items);
-        let used = |root: &&NativeRoot| root.role == role && items.iter().any(|item| item.path == root.path);
+    fn payload(&self, role: Role, mut items: BTreeMap<ArchivePath, Planned>) -> Result<Payload> {
+        complete(&mut items, self.observer)?;
+        let used = |root: &&NativeRoot| root.role == role && items.contains_key(&root.path);
         let roots = self.roots.iter().filter(used).map(|root| Root {
             path: root.path.clone(),
             source: root.source.as_os_str().as_bytes().to_vec(),
             agents: root.agents.clone(),
         });
         let source = Source { roots: roots.collect(), facts: self.manifest.facts() };
+        let mut items: Vec<Planned> = items.into_values().collect();
+        join_links(&mut items);
         let noted = self.remarks(role, &items)?;
-        for note in noted.iter().filter(|note| note.why.needs_attention()) {
-            observer.warn(&format!("`{}`: {}", note.path, note.detail));
-        }
+        self.warn(noted.iter().map(|note| format!("`{}`: {}", note.path, note.detail)));
         Ok(Payload { role, source, items, skipped: self.skipped(role)?, noted })
     }
 
     /// What a person should look at.
     fn remarks(&self, role: Role, items: &[Planned]) -> Result<Vec<Noted>> {
         let policy = Policy::new(&[], &[], false)?;
+        let transcripts = items.iter().filter(|item| is_transcript(&item.path));
+        let with_transcripts: HashSet<ArchivePath> =
+            transcripts.filter_map(|item| item.path.parent()).collect();
         let mut noted = Vec::new();
         for item in items {
+            self.observer.check()?;
             let detail = match &item.what {
                 // Links in workspaces are the user's own.
                 What::Symlink(target) if role == Role::State => self
                     .leads_out(item, target)
                     .filter(|place| policy.misses(&item.path, place))
                     .map(|place| format!("a link to `{}`, which the backup does not hold", shown(&place))),
-                What::File { size, .. } if *size > EMPTY_LIST && lists_sessions(&item.path) => {
-                    let parent = item.path.parent();
-                    let beside =
-                        |other: &&Planned| other.path.parent() == parent && is_transcript(&other.path);
-                    let missing = !items.iter().any(|other| beside(&other));
-                    missing.then(|| {
-                        "lists sessions whose transcripts are not in the backup: OpenClaw leaves them out"
-                            .to_owned()
-                    })
+                What::File { size, .. }
+                    if *size > EMPTY_LIST
+                        && lists_sessions(&item.path)
+                        && item.path.parent().is_some_and(|parent| !with_transcripts.contains(&parent)) =>
+                {
+                    let detail =
+                        "lists sessions whose transcripts are not in the backup: OpenClaw leaves them out";
+                    Some(detail.to_owned())
                 }
                 _ => None,
             };
             if let Some(detail) = detail {
-                noted.push(Noted { path: item.path.clone(), why: NoteReason::Incomplete, detail });
+                let (path, why, detail) = (item.path.clone(), NoteReason::Incomplete, clip(detail));
+                noted.push(Noted { path, why, detail });
             }
         }
         Ok(noted)
     }
 
-    /// Where a link leads, if that is in no root.
+    /// Where a link leads, if that is not in the backup.
     fn leads_out(&self, item: &Planned, target: &[u8]) -> Option<PathBuf> {
-        let root = self.roots.iter().find(|root| item.path.starts_with(&root.path))?;
-        let below = item.path.relative_to(&root.path).unwrap_or_default();
-        let link = root.source.join(OsStr::from_bytes(below));
-        let mut place = PathBuf::new();
-        for component in link.parent()?.join(OsStr::from_bytes(target)).components() {
-            match component {
-                Component::ParentDir => drop(place.pop()),
-                Component::CurDir => {}
-                other => place.push(other),
-            }
-        }
+        let place = target_of(&self.roots.place_of(&item.path)?, target);
+        let place = resolve(self.manifest, &self.links, &place);
         (self.manifest.covers(&place) != Covered::Yes).then_some(place)
     }
 
     /// Roots within others, and what the backup says that it left out of a root.
     fn skipped(&self, role: Role) -> Result<Vec<Skipped>> {
         let mut skipped = Vec::new();
-        for root in &self.roots {
-            let Some(above) = root.source.parent().and_then(|above| self.enclosing(above)) else { continue };
-            let below = root.source.strip_prefix(&above.source).unwrap_or(&root.source);
-            if above.role == role && root.whole {
-                let path = above.path.join(below.as_os_str().as_bytes())?;
-                let detail = format!("stored as `{}`", root.path);
-                skipped.push(Skipped { path, why: SkipReason::Root, detail });
-            }
+        for (root, above) in self.roots.nested().filter(|(_, above)| above.role == role) {
+            let detail = format!("stored as `{}`", root.path);
+            skipped.push(Skipped { path: root.name_in(above)?, why: SkipReason::Root, detail });
         }
         for left in self.manifest.skipped.iter().filter(|left| !left.is_covered()) {
-            let Some(root) = self.enclosing(&left.source_path).filter(|root| root.role == role) else {
-                continue;
-            };
-            let below = left.source_path.strip_prefix(&root.source).unwrap_or(&left.source_path);
-            if !below.as_os_str().is_empty() {
-                let path = root.path.join(below.as_os_str().as_bytes())?;
+            self.observer.check()?;
+            if let Some((_, path)) = self.name_of(left).filter(|(root, _)| root.role == role) {
                 let reason = sanitize(left.reason.as_bytes());
-                let detail = format!("`openclaw backup` left it out: {reason}");
+                let detail = clip(format!("`openclaw backup` left it out: {reason}"));
                 skipped.push(Skipped { path, why: SkipReason::Policy, detail });
             }
         }
         Ok(skipped)
     }
 
-    /// The innermost root of whole directories that a place lies in.
-    fn enclosing(&self, place: &Path) -> Option<&NativeRoot> {
-        let within = self.roots.iter().filter(|root| root.whole && place.starts_with(&root.source));
-        within.max_by_key(|root| root.source.components().count())
+    /// The name that something left out would have; `None` where it is in no root, or is one.
+    fn name_of(&self, left: &NativeSkipped) -> Option<(&NativeRoot, ArchivePath)> {
+        if !is_plain(&left.source_path) {
+            return None;
+        }
+        let place = resolve(self.manifest, &self.links, &left.source_path);
+        let root = self.roots.enclosing(&place)?;
+        let path = root.name(&place).ok().filter(|path| *path != root.path)?;
+        Some((root, path))
     }
 
     /// Says what is missing of which no root can tell.
-    fn tell(&self, observer: &dyn Observer) {
-        if self.manifest.lacks_workspaces() {
-            observer.warn("the backup was made without workspaces");
+    fn tell(&self) {
+        if self.manifest.left_out_workspaces() {
+            self.observer.warn("the backup was made without workspaces");
         }
-        for left in &self.manifest.skipped {
-            if !left.is_covered() && self.enclosing(&left.source_path).is_none() {
-                let path = shown(&left.source_path);
-                let (kind, reason) = (sanitize(left.kind.as_bytes()), sanitize(left.reason.as_bytes()));
-                observer.warn(&format!("not in the backup: `{path}` ({kind}): {reason}"));
-            }
+        let left = self.manifest.skipped.iter().filter(|left| !left.is_covered());
+        self.warn(left.filter(|left| self.name_of(left).is_none()).map(|left| {
+            let path = shown(&left.source_path);
+            let (kind, reason) = (sanitize(left.kind.as_bytes()), sanitize(left.reason.as_bytes()));
+            clip(format!("not in the backup: `{path}` ({kind}): {reason}"))
+        }));
+    }
+
+    /// Says as much as a person reads.
+    fn warn(&self, mut messages: impl Iterator<Item = String>) {
+        messages.by_ref().take(MOST_NAMED).for_each(|message| self.observer.warn(&message));
+        let more = messages.count();
+        if more > 0 {
+            self.observer.warn(&format!("{more} more messages like these"));
         }
     }
 }
 
 /// Adds the directories above entries that are not there: a backup of a single file has none.
-fn complete(items: &mut BTreeMap<ArchivePath, Planned>) -> Result<()> {
+fn complete(items: &mut BTreeMap<ArchivePath, Planned>, observer: &dyn Observer) -> Result<()> {
     let mut missing = BTreeMap::new();
     let mut memory = 0;
     for path in items.keys() {
+        observer.check()?;
         let above = std::iter::successors(path.parent(), ArchivePath::parent);
         // Above a root with a name of two components is no root, and no entry.
         for path in above.take_while(|above| !GROUPS.contains(&above.as_bytes())) {
@@ -328,3 +339,5 @@ const GROUPS: [&[u8]; 3] = [b"agent", b"include", b"workspace"];
 const MISSING: u64 = 16 << 20;
 /// `{}` and a line end, or less.
 const EMPTY_LIST: u64 = 4;
+/// Messages of a kind.
+const MOST_NAMED: usize = 100;

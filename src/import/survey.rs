@@ -16,7 +16,8 @@ pub(super) fn read(file: &File, observer: &dyn Observer) -> Result<(Vec<Record>,
             Kind::Symlink(target) | Kind::Hardlink(target) => target.len(),
             Kind::File(_) | Kind::Directory => 0,
         };
-        memory += EACH + record.name.len() + link;
+        // Where links lead is looked up by their names, which takes them once more.
+        memory += (1 + usize::from(link > 0)) * (EACH + record.name.len() + link);
         limit("memory for the names", memory as u64, NAMES)?;
         if let (Kind::File(size), true) = (&record.kind, is_manifest(&record.name)) {
             limit("size of `manifest.json`", *size, MANIFEST)?;

@@ -1,14 +1,13 @@
-//! What `openclaw backup create` writes about a backup, and which roots its paths make.
+//! What `openclaw backup create` writes about a backup.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::format::entry::Role;
-use crate::openclaw::{agent_id, profile};
+use crate::openclaw::profile;
 use crate::path::ArchivePath;
 
 /// The `manifest.json` of a backup.
@@ -24,10 +23,17 @@ pub(crate) struct NativeManifest {
     platform: Option<String>,
     #[serde(default)]
     options: Options,
-    paths: Paths,
-    assets: Vec<Asset>,
+    pub(crate) paths: NativePaths,
+    /// What was backed up, each with all below it; their paths are free of links.
+    pub(crate) assets: Vec<NativeAsset>,
     #[serde(default)]
     pub(crate) skipped: Vec<NativeSkipped>,
+    /// The places of the assets that lie in no other, ascending.
+    #[serde(skip)]
+    outermost: Vec<PathBuf>,
+    /// Directories as OpenClaw was told of them, and as they are called where links are followed.
+    #[serde(skip)]
+    aliases: Vec<(PathBuf, PathBuf)>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,28 +51,32 @@ impl Default for Options {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Paths {
-    state_dir: PathBuf,
+pub(crate) struct NativePaths {
+    /// Free of links, unlike the three that follow.
+    pub(crate) state_dir: PathBuf,
     #[serde(default)]
-    config_path: Option<PathBuf>,
+    pub(crate) config_path: Option<PathBuf>,
     #[serde(default)]
-    workspace_dirs: Vec<PathBuf>,
+    oauth_dir: Option<PathBuf>,
+    /// In the order of the agents, each once.
     #[serde(default)]
-    agent_roots: Vec<AgentRoot>,
+    pub(crate) workspace_dirs: Vec<PathBuf>,
+    #[serde(default)]
+    pub(crate) agent_roots: Vec<NativeAgent>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AgentRoot {
-    agent_id: String,
-    source_path: PathBuf,
+pub(crate) struct NativeAgent {
+    pub(crate) agent_id: String,
+    pub(crate) source_path: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asset {
-    kind: String,
-    source_path: PathBuf,
+pub(crate) struct NativeAsset {
+    pub(crate) kind: String,
+    pub(crate) source_path: PathBuf,
     archive_path: String,
 }
 
@@ -84,17 +94,6 @@ impl NativeSkipped {
     pub(crate) fn is_covered(&self) -> bool {
         self.reason == "covered"
     }
-}
-
-/// A root that a backup has, and the directory that it stands for.
-#[derive(Clone, Debug)]
-pub(crate) struct NativeRoot {
-    pub(crate) role: Role,
-    pub(crate) path: ArchivePath,
-    pub(crate) source: PathBuf,
-    pub(crate) agents: Vec<String>,
-    /// It stands for the whole directory, not for single names in it.
-    pub(crate) whole: bool,
 }
 
 impl NativeManifest {
@@ -117,27 +116,31 @@ impl NativeManifest {
                 )));
             }
         }
-        let manifest: Self = serde_json::from_value(value).map_err(invalid)?;
+        let mut manifest: Self = serde_json::from_value(value).map_err(invalid)?;
         let paths = &manifest.paths;
         let sources = manifest.assets.iter().map(|asset| &asset.source_path);
         for path in sources.chain([&paths.state_dir]).chain(&paths.workspace_dirs) {
-            let normal = |component| matches!(component, Component::RootDir | Component::Normal(_));
-            if !path.is_absolute() || !path.components().all(normal) {
+            if !is_plain(path) {
                 let path = path.display().to_string();
                 return Err(Error::invalid(format!("`{}` is no absolute path of Unix", path.escape_debug())));
             }
         }
-        let wrong = |asset: &&Asset| {
+        let wrong = |asset: &&NativeAsset| {
             let (prefix, place) = (manifest.prefix(), asset.source_path.display());
             asset.archive_path.trim_end_matches('/') != format!("{prefix}{place}").trim_end_matches('/')
         };
-        match manifest.assets.iter().find(wrong) {
-            Some(asset) => {
-                let path = asset.archive_path.escape_debug();
-                Err(Error::malformed(format!("`{path}` in `manifest.json` does not fit where it comes from")))
-            }
-            None => Ok(manifest),
+        if let Some(asset) = manifest.assets.iter().find(wrong) {
+            let path = asset.archive_path.escape_debug();
+            return Err(Error::malformed(format!(
+                "`{path}` in `manifest.json` does not fit where it comes from"
+            )));
         }
+        manifest.outermost = manifest.assets.iter().map(|asset| asset.source_path.clone()).collect();
+        manifest.outermost.sort();
+        // What lies in another follows it.
+        manifest.outermost.dedup_by(|later, earlier| later.starts_with(earlier));
+        manifest.aliases = manifest.find_aliases();
+        Ok(manifest)
     }
 
     /// What stands before the absolute path in the names of all that is backed up.
@@ -145,85 +148,72 @@ impl NativeManifest {
         format!("{}/payload/posix", self.archive_root)
     }
 
-    /// What was backed up, each with all below it.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = &Path> {
-        self.assets.iter().map(|asset| asset.source_path.as_path())
-    }
-
     /// Tells whether a path was to be backed up, or leads to one that was.
     pub(crate) fn covers(&self, path: &Path) -> Covered {
-        let mut sources = self.assets.iter().map(|asset| &asset.source_path);
-        if sources.clone().any(|source| path.starts_with(source)) {
+        let next = self.outermost.partition_point(|source| source.as_path() <= path);
+        let before = next.checked_sub(1).map(|at| &self.outermost[at]);
+        if before.is_some_and(|source| path.starts_with(source)) {
             Covered::Yes
-        } else if sources.any(|source| source.starts_with(path)) {
+        } else if self.outermost.get(next).is_some_and(|source| source.starts_with(path)) {
             Covered::Above
         } else {
             Covered::No
         }
     }
 
-    /// The roots, ascending by name.
-    ///
-    /// # Errors
-    ///
-    /// `Malformed` when an id breaks the rules of names.
-    pub(crate) fn roots(&self) -> Result<Vec<NativeRoot>> {
-        let mut roots = Roots::default();
-        let paths = &self.paths;
-        for asset in &self.assets {
-            let source = &asset.source_path;
-            match asset.kind.as_str() {
-                "state" => roots.add(Role::State, "state", source, vec![])?,
-                "credentials" => roots.add(Role::State, "credentials", source, vec![])?,
-                "workspace" => {}
-                "agent" => {
-                    let known = paths.agent_roots.iter().find(|agent| agent.source_path == *source);
-                    match known.map(|agent| agent_id(&agent.agent_id)) {
-                        Some(id) => roots.add(Role::State, &format!("agent/{id}"), source, vec![id])?,
-                        None => roots.single(None, source)?,
-                    }
-                }
-                "config" => roots.single(Some("config"), source)?,
-                _ => roots.single(None, source)?,
-            }
-        }
-        let stored = self.assets.iter().filter(|asset| asset.kind == "workspace");
-        let mut seen = HashSet::new();
-        for source in paths.workspace_dirs.iter().chain(stored.map(|asset| &asset.source_path)) {
-            if seen.insert(source) && self.covers(source) == Covered::Yes {
-                let (id, agents) = self.workspace(source);
-                let name = roots.unused(&id);
-                roots.add(Role::Workspace, &name, source, agents)?;
-            }
-        }
-        roots.0.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(roots.0)
+    /// Where in the backup a path leads as far as the state directory is a link, or lies behind one.
+    pub(crate) fn place_of(&self, path: &Path) -> PathBuf {
+        let places = self.aliases.iter().filter_map(|(name, place)| moved(path, name, place));
+        places.into_iter().find(|place| self.covers(place) == Covered::Yes).unwrap_or_else(|| path.to_owned())
     }
 
-    /// OpenClaw: a workspace in the state directory is named after its agent, that of `main` is not.
-    fn workspace(&self, source: &Path) -> (String, Vec<String>) {
-        let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let own = source.parent() == Some(&self.paths.state_dir);
-        match name.strip_prefix("workspace") {
-            Some("") if own => ("main".to_owned(), vec!["main".to_owned()]),
-            Some(rest) if own && rest.starts_with('-') => (agent_id(rest), vec![agent_id(rest)]),
-            _ => (agent_id(&name), vec![]),
+    /// How OpenClaw was told of a place.
+    pub(crate) fn known_as(&self, place: &Path) -> PathBuf {
+        let mut names = self.aliases.iter().filter_map(|(name, real)| moved(place, real, name));
+        names.next().unwrap_or_else(|| place.to_owned())
+    }
+
+    /// OpenClaw follows links before it names the state directory, and does not where it names what lies in it by default:
+    /// the credentials, else the configuration.
+    fn find_aliases(&self) -> Vec<(PathBuf, PathBuf)> {
+        let place = &self.paths.state_dir;
+        let elsewhere = |kind: &str| {
+            self.assets.iter().any(|asset| asset.kind == kind)
+                || self.skipped.iter().any(|left| left.kind == kind && !left.is_covered())
+        };
+        let by_default = [
+            (&self.paths.oauth_dir, "credentials", "credentials"),
+            (&self.paths.config_path, "openclaw.json", "config"),
+        ];
+        let named = by_default.into_iter().find_map(|(path, name, kind)| {
+            let path = path.as_deref().filter(|path| is_plain(path) && path.ends_with(name))?;
+            path.parent()
+                .filter(|parent| !path.starts_with(place) && !elsewhere(kind) && *parent != Path::new("/"))
+        });
+        let Some(name) = named else { return Vec::new() };
+        let mut aliases = vec![(name.to_owned(), place.clone())];
+        // The home, too, where it is not the state directory itself that is a link.
+        if let (Some(above), Some(place_above)) = (name.parent(), place.parent())
+            && name.file_name() == place.file_name()
+        {
+            aliases.push((above.to_owned(), place_above.to_owned()));
         }
+        aliases
     }
 
     /// What is known of the machine that it comes from.
     pub(crate) fn facts(&self) -> BTreeMap<String, String> {
         let text = |path: &Path| path.to_str().map(ToOwned::to_owned);
-        let state_dir = &self.paths.state_dir;
+        let state_dir = self.known_as(&self.paths.state_dir);
         let name = state_dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         // The default directories, and those of profiles, lie in the home.
         let in_home =
-            [".openclaw", ".clawdbot"].contains(&name) || profile::of_state_dir(state_dir).is_some();
+            [".openclaw", ".clawdbot"].contains(&name) || profile::of_state_dir(&state_dir).is_some();
         [
             ("home", state_dir.parent().filter(|_| in_home).and_then(text)),
-            ("state_dir", text(state_dir)),
+            ("state_dir", text(&state_dir)),
             ("config", self.paths.config_path.as_deref().and_then(text)),
-            ("profile", profile::of_state_dir(state_dir)),
+            ("profile", profile::of_state_dir(&state_dir)),
             ("openclaw_version", self.runtime_version.clone()),
             ("platform", self.platform.clone()),
         ]
@@ -232,10 +222,27 @@ impl NativeManifest {
         .collect()
     }
 
+    /// It has every workspace that there was.
+    pub(crate) fn looked_for_workspaces(&self) -> bool {
+        self.options.include_workspace && !self.options.only_config
+    }
+
     /// It was asked to leave out the workspaces, which hold more than the configuration.
-    pub(crate) fn lacks_workspaces(&self) -> bool {
+    pub(crate) fn left_out_workspaces(&self) -> bool {
         !self.options.include_workspace && !self.options.only_config
     }
+}
+
+/// Absolute, without `.` and `..`.
+pub(crate) fn is_plain(path: &Path) -> bool {
+    let normal = |component| matches!(component, Component::RootDir | Component::Normal(_));
+    path.is_absolute() && path.components().all(normal)
+}
+
+/// A path in one directory, told as one in another.
+fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
+    let below = path.strip_prefix(from).ok()?;
+    Some(if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) })
 }
 
 /// Whether a path was to be backed up.
@@ -257,47 +264,4 @@ pub(crate) fn lists_sessions(path: &ArchivePath) -> bool {
 /// Tells whether a file can be such a transcript.
 pub(crate) fn is_transcript(path: &ArchivePath) -> bool {
     path.as_bytes().ends_with(b".jsonl")
-}
-
-#[derive(Default)]
-struct Roots(Vec<NativeRoot>);
-
-impl Roots {
-    fn add(&mut self, role: Role, name: &str, source: &Path, agents: Vec<String>) -> Result<()> {
-        if self.0.iter().any(|root| root.path.as_bytes() == name.as_bytes()) {
-            return Err(Error::malformed(format!("`manifest.json` has two directories for `{name}`")));
-        }
-        let path = ArchivePath::parse(name.as_bytes())?;
-        self.0.push(NativeRoot { role, path, source: source.to_owned(), agents, whole: true });
-        Ok(())
-    }
-
-    /// Adds a root for one name in a directory, where there is none for others in it already.
-    fn single(&mut self, name: Option<&str>, source: &Path) -> Result<()> {
-        let directory = source.parent().unwrap_or(source);
-        if self.0.iter().any(|root| !root.whole && root.source == directory) {
-            return Ok(());
-        }
-        let used = |name: &str| self.0.iter().any(|root| root.path.as_bytes() == name.as_bytes());
-        let name = match name.filter(|name| !used(name)) {
-            Some(name) => name.to_owned(),
-            None => (0_u32..=u32::MAX)
-                .map(|number| format!("include/{number}"))
-                .find(|name| !used(name))
-                .unwrap_or_default(),
-        };
-        self.add(Role::State, &name, directory, vec![])?;
-        if let Some(root) = self.0.last_mut() {
-            root.whole = false;
-        }
-        Ok(())
-    }
-
-    fn unused(&self, id: &str) -> String {
-        let used = |name: &String| self.0.iter().any(|root| root.path.as_bytes() == name.as_bytes());
-        // Ids are ASCII, and at most 64 bytes long with a number as well.
-        let numbered = (2..).map(|number| format!("workspace/{}-{number}", &id[..id.len().min(50)]));
-        let mut names = [format!("workspace/{id}")].into_iter().chain(numbered);
-        names.find(|name| !used(name)).unwrap_or_default()
-    }
 }

@@ -172,13 +172,16 @@ start() {
     processes[$started]=$2
 }
 
-# stop NUMBER: gently.
+# stop NUMBER [TEXT]: gently. An exit code other than 0 is fine where its log has TEXT, which says why.
 stop() {
-    local status=0
+    local status=0 log=$work/logs/${processes[$1]}
     kill -TERM "$1"
     timeout 60 tail --pid="$1" -f /dev/null || fail "the ${processes[$1]} does not stop"
     wait "$1" || status=$?
-    [[ $status == 0 || $status == 143 ]] || fail "the ${processes[$1]} ended with exit code $status"
+    if [[ $status != 0 && $status != 143 ]]; then
+        [[ -n ${2:-} ]] && grep -q "$2" "$log" || fail "the ${processes[$1]} ended with exit code $status"
+        say "  the ${processes[$1]} ended with exit code $status: $2"
+    fi
     unset "processes[$1]"
 }
 
@@ -206,7 +209,9 @@ gateway_start() {
     say "gateway of $home runs"
 }
 
-gateway_stop() { stop "$gateway"; }
+# OpenClaw 2026.9.6 ends with 1 where it is stopped while it still tidies the database of a session after a turn, on a slow
+# machine: a race of its own, after all that is tested was answered.
+gateway_stop() { stop "$gateway" 'SQLite session reclamation database owner is no longer current'; }
 
 answers() {
     "$node" -e 'fetch(process.argv[1]).then((got) => process.exit(got.ok ? 0 : 1), () => process.exit(1))' "$1"

@@ -1,6 +1,7 @@
 //! Backups as OpenClaw writes them.
 
 mod hostile;
+mod links;
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, Write};
@@ -261,7 +262,9 @@ fn facts_modes_times_and_remarks_come_along() {
 
 #[test]
 fn what_lies_elsewhere_gets_roots_of_its_own() {
-    let native = Native::usual()
+    let mut native = Native::usual();
+    native.manifest["paths"]["configPath"] = "/etc/oc/openclaw.json".into();
+    let native = native
         .asset("config", "/etc/oc/openclaw.json")
         .asset("credentials", "/srv/creds")
         .asset("agent", "/srv/ops")
