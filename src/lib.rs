@@ -84,7 +84,7 @@ pub use observer::{Observer, Silent};
 pub use openclaw::{
     AgentDir, Environment, Holder, Installation, Installed, Location, Search, Secrets, Usage, Workspace,
 };
-pub use path::{ArchivePath, sanitize};
+pub use path::{ArchivePath, is_hazard, sanitize};
 pub use pattern::Patterns;
 pub use payload::stream::PayloadStream;
 pub use restore::{

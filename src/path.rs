@@ -148,7 +148,8 @@ pub fn sanitize(bytes: &[u8]) -> String {
 }
 
 /// Characters that move the cursor, hide, or reorder what stands around them.
-fn is_hazard(character: char) -> bool {
+#[must_use]
+pub fn is_hazard(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -3,6 +3,7 @@
 //! What stands in it becomes words of the command line ([`words`]), so that no command knows where an option comes from;
 //! what the user writes there wins. No secret is in it: it says where a passphrase is kept.
 
+mod rehearse;
 mod show;
 mod words;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::{Failure, Unusable, Why};
 use super::nearest::nearest_word;
 
+pub(crate) use rehearse::{blame, rehearse};
 pub(crate) use show::{Args, run};
 pub(crate) use words::extend;
 

@@ -36,10 +36,7 @@ impl Destination {
         }
         let is_directory = output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/");
         let path = if is_directory { output.join(name) } else { output.to_owned() };
-        let parent = parent(&path);
-        if !parent.is_dir() {
-            return Err(Failure::NoDirectory { directory: parent.to_owned() });
-        }
+        let parent = existing_parent(&path)?;
         // A dangling link is something that exists, too.
         if path.symlink_metadata().is_ok() {
             return Err(Error::AlreadyExists { path }.into());
@@ -60,10 +57,7 @@ pub(crate) fn vacant(
     estimate: &Estimate,
     ui: &Ui,
 ) -> Result<Option<u64>, Failure> {
-    let directory = parent(path);
-    if !directory.is_dir() {
-        return Err(Failure::NoDirectory { directory: directory.to_owned() });
-    }
+    let directory = existing_parent(path)?;
     if path.symlink_metadata().is_ok() {
         return Err(Error::AlreadyExists { path: path.to_owned() }.into());
     }
@@ -73,6 +67,16 @@ pub(crate) fn vacant(
     }
     room::check(directory, estimate, ui)?;
     Ok(part)
+}
+
+/// The directory that a new file goes to.
+pub(crate) fn existing_parent(path: &Path) -> Result<&Path, Failure> {
+    let directory = parent(path);
+    if directory.is_dir() {
+        Ok(directory)
+    } else {
+        Err(Failure::NoDirectory { directory: directory.to_owned() })
+    }
 }
 
 /// The directory that a file lies in.

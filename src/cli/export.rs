@@ -9,6 +9,7 @@ use serde_json::json;
 use ocbak::{Archive, Error, NewArchive, Role};
 
 use super::args::RoleName;
+use super::destination::existing_parent;
 use super::failure::{Exit, Failure};
 use super::json;
 use super::ui::{self, Ui, closed_stdout};
@@ -48,7 +49,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         }
         None if io::stdout().is_terminal() => return Err(Failure::ArchiveToTerminal),
         None => closed_stdout()?,
-        Some(path) => NewArchive::vacant(path)?,
+        Some(path) => {
+            existing_parent(path)?;
+            NewArchive::vacant(path)?;
+        }
     }
     let archive = unlock(&args.unlock, &args.file, ui)?;
     let roles = args.only.map_or_else(|| archive.roles().collect(), |role| vec![Role::from(role)]);

@@ -86,7 +86,7 @@ pub(crate) fn main() -> ExitCode {
     }
     match run(args.command, &ui) {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.report(&ui).into(),
+        Err(failure) => config::blame(failure, extended.from.as_deref(), &ui).report(&ui).into(),
     }
 }
 

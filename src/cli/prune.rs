@@ -95,8 +95,6 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if policy.is_empty() {
         return Err(Failure::KeepsNothing);
     }
-    let terminal =
-        if args.dry_run || args.yes { None } else { Some(Terminal::open(ui).ok_or(Failure::NotConfirmed)?) };
     let shelf = Shelf::read(&args.directory)?;
     for (path, error) in &shelf.unreadable {
         ui.warn(format_args!("`{}` stays: {error}", shelf::name(path)));
@@ -104,12 +102,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let judged = judge(&shelf, &policy, args, ui)?;
     let removed: Vec<&Shelved> =
         judged.iter().filter(|one| one.verdict == Verdict::Remove).map(|one| one.archive).collect();
+    let asks = !args.dry_run && !args.yes && !removed.is_empty();
+    let terminal = if asks { Some(Terminal::open(ui).ok_or(Failure::NotConfirmed)?) } else { None };
     let attention = !shelf.unreadable.is_empty()
         || judged.iter().any(|one| matches!(one.verdict, Verdict::Damaged | Verdict::Future));
     if !ui.json && (!ui.quiet || args.dry_run || terminal.is_some()) {
         say(&judged, &shelf, args.utc)?;
     }
-    if let Some(terminal) = terminal.filter(|_| !removed.is_empty()) {
+    if let Some(terminal) = terminal {
         let question = format!("Remove {}? [y/N] ", count(removed.len() as u64, "archive", "archives"));
         if !terminal.agrees(&question)? {
             return Err(Failure::Declined);

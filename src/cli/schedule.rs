@@ -1,19 +1,16 @@
 //! `ocbak schedule`: units for a backup every night.
 
 use std::env;
-use std::ffi::OsString;
-use std::iter;
 use std::path::{Path, PathBuf};
 
-use clap::{Args as Group, Parser, ValueEnum};
+use clap::{Args as Group, ValueEnum};
 use serde_json::json;
 
-use super::args::{self, Command, Existing, in_full};
+use super::args::{Existing, in_full};
 use super::config::{self, Config, Loaded};
-use super::failure::{Exit, Failure, Unusable, Why, usage};
+use super::failure::{Exit, Failure, Unusable, Why};
 use super::json;
 use super::ui::{self, Output, Ui, shown};
-use super::{create, prune};
 
 /// Print what makes a backup every night, for the system's own scheduler; changes nothing.
 ///
@@ -83,7 +80,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if let Some(what) = missing {
         return Err(Failure::Config(Unusable { path: loaded.path, why: Why::Lacks { what } }));
     }
-    rehearse(&loaded, ui)?;
+    config::rehearse(&loaded, ui)?;
     if loaded.config.keep.is_empty() {
         ui.note(format_args!("`{}` has no `[keep]`: nothing is removed", shown(&loaded.path)));
     }
@@ -126,31 +123,6 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         output.finish()?;
     }
     Ok(Exit::Done)
-}
-
-/// Fails by what the config file says as a night would, while somebody is there to read it.
-fn rehearse(loaded: &Loaded, ui: &Ui) -> Result<(), Failure> {
-    let path = &loaded.path;
-    let prunes = (!loaded.config.keep.is_empty()).then_some("prune");
-    for command in iter::once("create").chain(prunes) {
-        let words = ["ocbak", command, "--config-file"].map(OsString::from);
-        let extended = config::extend(words.into_iter().chain([path.into()]).collect())?;
-        let grammar = args::Args::try_parse_from(&extended.words).map_err(|stop| {
-            let why = Why::Unfit { what: usage::message(&stop) };
-            Failure::Config(Unusable { path: path.clone(), why })
-        })?;
-        let looked = match &grammar.command {
-            Command::Create(args) => create::look_over(args, ui),
-            Command::Prune(args) => prune::look_over(args),
-            _ => Ok(()),
-        };
-        looked.map_err(|failure| match failure {
-            Failure::Argument(error) => Failure::Argument(error.within(path)),
-            Failure::BadGlob(error) => Failure::BadGlob(error.within(path)),
-            other => other,
-        })?;
-    }
-    Ok(())
 }
 
 /// The work of a night, for a shell.

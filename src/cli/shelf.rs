@@ -36,15 +36,18 @@ pub(crate) fn run(directory: &Path, utc: bool, ui: &Ui) -> Result<Exit, Failure>
 
 /// The files that cannot be read as the archives that their names say, for `--json`.
 pub(crate) fn unreadable(shelf: &Shelf) -> Value {
-    let one =
-        |(path, error): &(PathBuf, Error)| json!({ "file": json::path(path), "why": error.to_string() });
+    let one = |(path, error): &(PathBuf, Error)| {
+        let mut one = json!({ "why": error.to_string() });
+        json::put_path(&mut one, "file", path);
+        one
+    };
     shelf.unreadable.iter().map(one).collect()
 }
 
 /// The facts about an archive of a directory, for `--json`.
 pub(crate) fn facts(archive: &Shelved) -> Value {
     let mut facts = json::manifest(&archive.manifest);
-    facts["file"] = json::path(&archive.path);
+    json::put_path(&mut facts, "file", &archive.path);
     facts["length"] = archive.length.into();
     facts["damage"] = archive.damage.clone().into();
     facts["verified"] = verified::when(&archive.manifest.archive).map(|time| time.to_string()).into();

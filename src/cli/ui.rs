@@ -1,5 +1,6 @@
 //! What a person sees: messages and progress on stderr, the answer on stdout.
 
+use std::env;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use ocbak::{Error, Observer, sanitize};
 
 use super::args::{Color, Global};
 use super::failure::Failure;
+use super::json::Escaped;
 
 /// How the user wants to be spoken to, and what else holds for every command.
 pub(crate) struct Ui {
@@ -34,7 +36,14 @@ pub(crate) struct Ui {
 
 impl Ui {
     pub(crate) fn new(global: &Global, stop: Arc<AtomicBool>) -> Self {
-        // By itself, the library looks at each stream, and at `NO_COLOR` and `TERM`.
+        // By itself, the library looks at each stream, and at `NO_COLOR`, even where that is empty, and `TERM`.
+        if matches!(global.color, Color::Auto)
+            && env::var_os("NO_COLOR").is_some_and(|value| value.is_empty())
+        {
+            let capable = env::var_os("TERM").is_some_and(|term| term != "dumb");
+            set_colors_enabled(capable && io::stdout().is_terminal());
+            set_colors_enabled_stderr(capable && io::stderr().is_terminal());
+        }
         if !matches!(global.color, Color::Auto) || global.json {
             let wanted = matches!(global.color, Color::Always);
             set_colors_enabled(wanted && !global.json);
@@ -219,7 +228,7 @@ impl Output {
     }
 
     pub(crate) fn document(&mut self, document: &impl Serialize) -> Result<(), Failure> {
-        let written = serde_json::to_writer_pretty(&mut self.stdout, document);
+        let written = serde_json::to_writer_pretty(Escaped(&mut self.stdout), document);
         self.settle(written.map_err(io::Error::from))?;
         self.line("")
     }

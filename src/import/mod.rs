@@ -13,7 +13,10 @@ mod tests;
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use crate::archive::{ArchiveBuilder, ArchiveWriter};
 use crate::error::{Error, Result};
@@ -43,7 +46,13 @@ impl NativeBackup {
     /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) for one of too many names;
     /// [`Interrupted`](crate::ErrorKind::Interrupted); [`Io`](crate::ErrorKind::Io).
     pub fn open(path: &Path, observer: &dyn Observer) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let failed = |error| Error::io("open", path, error);
+        // It is read several times, which a pipe cannot be; one under this name shall not keep anybody waiting.
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+        let file = File::options().read(true).custom_flags(flags).open(path).map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(Error::invalid("is no file").within(path));
+        }
         Self::read(file, observer).map_err(|error| error.within(path))
     }
 
@@ -62,6 +71,9 @@ impl NativeBackup {
             .created_at
             .parse()
             .map_err(|_| Error::invalid("`manifest.json`: `createdAt` is no time"))?;
+        if created < jiff::Timestamp::UNIX_EPOCH {
+            return Err(Error::invalid("`manifest.json`: `createdAt` is before 1970"));
+        }
         let payloads = plan::plan(&manifest, records, observer)?;
         Ok(Self { file, created: created.as_second(), payloads, held: pass::HELD })
     }

@@ -124,6 +124,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ("destination = \"drive\"\n", "line 1: a path here begins with `/` or `~/`\n"),
         ("level = \n", "line 1: "),
         ("level = 40\n", ": invalid value '40' for '--level <N>'"),
+        ("exclude = [\"[\"]\n", "config.toml`: "),
     ] {
         let test = configured(text)
             .args(["create", "--state-dir", "state", "-o", "box.ocbak", "-R", "public.txt"])
@@ -135,6 +136,18 @@ fn what_is_wrong_is_named_with_its_line() {
             test.args(["create", "--json", "--state-dir", "state", "-R", "public.txt"]).json(2);
         assert_eq!(document["error"]["exit_code"], 2);
     }
+    let test = configured("recipients = [\"age1bogus\"]\n");
+    let test =
+        test.args(["create", "--state-dir", "state"]).stderr_has("config.toml`: `age1bogus").ends_with(2);
+    // What `create` refuses is not shown as if it held.
+    test.args(["config"]).stdout("").stderr_has("config.toml`: `age1bogus").ends_with(2);
+    let test = configured("level = 40\n").args(["config"]).stdout("");
+    let test = test.stderr_has("config.toml`: invalid value '40' for '--level <N>'").ends_with(2);
+    // A slip of the command line is none of the file.
+    let test = test.write(".config/ocbak/config.toml", "level = 4\n");
+    let (_, document) =
+        test.args(["create", "--json", "--state-dir", "state", "-R", "public.txt", "--exclude", "["]).json(2);
+    assert!(!document["error"]["message"].as_str().unwrap().contains("config.toml"), "{document}");
     // What needs nothing of it works.
     configured("nonsense\n").args(["help", "exit-codes"]).stdout_has("130  interrupted").success();
     Test::installed()

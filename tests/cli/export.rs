@@ -134,5 +134,9 @@ fn without_a_payload_of_the_role_or_a_key_that_fits_nothing_is_written() {
         .ends_with(1)
         .args(["export", "box.ocbak", "-i", "stranger.txt"])
         .stdout("")
-        .ends_with(5);
+        .ends_with(5)
+        .args(EXPORT)
+        .args(["-o", "nowhere/box.tar"])
+        .stderr_has("error: there is no directory `nowhere`\n")
+        .ends_with(1);
 }

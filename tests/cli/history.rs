@@ -192,6 +192,9 @@ fn a_policy_must_keep_something() {
         .stderr("error: `2w` is no length of time such as `14d` or `1y6m`\n")
         .ends_with(2);
     let test = test.args(["prune", "nowhere", "--yes", "--keep-last=1"]).ends_with(1);
+    // Nobody has to agree to nothing.
+    let test = test.args(["prune", "drive", "--keep-last=1000"]).stdout_has("removed 0 archives").success();
+    let test = test.args(["prune", "drive", "--keep-last=1"]).stderr_has("give `--yes`").ends_with(2);
     assert_eq!(names(&test), before);
 }
 

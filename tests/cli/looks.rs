@@ -85,6 +85,9 @@ fn colours_are_for_terminals_that_want_them() {
     for (variables, line, coloured) in [
         (&[][..], "$ocbak info none", true),
         (&[("NO_COLOR", "1")], "$ocbak info none", false),
+        (&[("NO_COLOR", "")], "$ocbak info none", true),
+        (&[("NO_COLOR", ""), ("TERM", "dumb")], "$ocbak info none", false),
+        (&[("NO_COLOR", "")], "$ocbak info none 2>&1 | cat", false),
         (&[("TERM", "dumb")], "$ocbak info none", false),
         (&[], "$ocbak info none --color never", false),
         (&[], "$ocbak info none 2>&1 | cat", false),

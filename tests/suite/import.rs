@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::json;
 
 use crate::support::cli::{Run, ocbak};
@@ -154,6 +155,15 @@ fn what_cannot_be_imported_leaves_nothing() {
         importing(&scene, &backup, "recipient.txt").code(code).fails_with(words).hints(hint);
         assert_nothing_left(&scene);
     }
+    // What cannot be read twice is not waited for.
+    mkfifoat(CWD, scene.path("pipe"), Mode::RWXU).unwrap();
+    fs::create_dir(scene.path("directory")).unwrap();
+    for name in ["pipe", "directory"] {
+        importing(&scene, &scene.path(name), "recipient.txt")
+            .code(1)
+            .fails_with(&[&format!("{name}`: is no file")]);
+        assert_nothing_left(&scene);
+    }
     let missing = scene.path("none.tar.gz");
     importing(&scene, &missing, "recipient.txt").code(1).fails_with(&["cannot open", "none.tar.gz"]);
     assert_nothing_left(&scene);
@@ -186,7 +196,7 @@ fn the_sample_is_imported_restored_elsewhere_and_found_well() {
         "state/openclaw.json",
         "workspace/main/SOUL.md",
         "workspace/ops/SOUL.md",
-        "workspace/research-ws/SOUL.md",
+        "workspace/research/SOUL.md",
     ] {
         assert!(listing.has(name), "{name}");
     }

@@ -3,7 +3,7 @@
 use clap::Args as Group;
 use serde_json::{Map, Value, json};
 
-use super::Loaded;
+use super::{Loaded, rehearse};
 use crate::cli::create::LEVEL;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::json;
@@ -23,6 +23,10 @@ pub(crate) fn run(ui: &Ui) -> Result<Exit, Failure> {
     let loaded = Loaded::read(ui.config_file.as_deref())?;
     if let Some(warning) = loaded.warning() {
         ui.warn(warning);
+    }
+    // What `create` refuses is not shown as if it held.
+    if loaded.exists {
+        rehearse(&loaded, ui)?;
     }
     let mut settings = Map::new();
     flatten("", serde_json::to_value(&loaded.config).unwrap_or_default(), &mut settings);

@@ -86,6 +86,11 @@ fn manifests_of_other_kinds_are_refused() {
         ),
         (with(|m| m["schemaVersion"] = Value::Null), ErrorKind::Invalid, "names no version"),
         (with(|m| m["createdAt"] = "soon".into()), ErrorKind::Invalid, "`createdAt` is no time"),
+        (
+            with(|m| m["createdAt"] = "1969-12-31T23:59:59Z".into()),
+            ErrorKind::Invalid,
+            "`createdAt` is before 1970",
+        ),
         (with(|m| m["assets"] = 1.into()), ErrorKind::Invalid, "is none of `openclaw backup`"),
         (
             with(|m| m["paths"]["stateDir"] = "C:\\Users\\a".into()),
