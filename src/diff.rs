@@ -74,8 +74,8 @@ pub struct Differences<'a> {
     pub list: Vec<Difference<'a>>,
     /// Number of names that are the same.
     pub equal: u64,
-    /// Number of names that one side left out although they may have been there.
-    pub unknown: u64,
+    /// Names that one side left out although they may have been there.
+    pub unknown: Vec<&'a ArchivePath>,
 }
 
 impl<'a> Side<'a> {
@@ -196,7 +196,7 @@ pub fn diff<'a>(
             (None, None) => continue,
         };
         if unknown {
-            found.unknown += 1;
+            found.unknown.extend(old.or(new).map(|entry| &entry.path));
         } else {
             found.list.push(Difference { before: old, after: new, aspects });
         }

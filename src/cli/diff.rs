@@ -25,10 +25,10 @@ use super::unlock::{Keyring, UnlockArgs};
 /// A line for each name: `+` where it was added since the archive was made, `-` where it was removed, `M` where it
 /// changed, with what: content, mode, type, link (where it leads, or which names are one file). The content
 /// of every file is read and compared by its hash; owners and extended attributes are not compared. What
-/// `ocbak create` leaves out by default, and what was left out of an archive, is not compared but counted. Databases
-/// are compared as `ocbak create` stores them: what waits in their logs counts, how often SQLite wrote to them does
-/// not. The same keys are tried with both archives; a passphrase that is typed and does not open the second is asked for
-/// once more.
+/// `ocbak create` leaves out by default, and what was left out of an archive, is not compared but counted, and named
+/// with `--verbose`. Databases are compared as `ocbak create` stores them: what waits in their logs counts, how often
+/// SQLite wrote to them does not. The same keys are tried with both archives; a passphrase that is typed and does not
+/// open the second is asked for once more.
 #[derive(Debug, Group)]
 pub(crate) struct Args {
     /// The archive.
@@ -183,7 +183,7 @@ impl Report<'_> {
                     format!("{names} {change} ({})", size(bytes))
                 });
                 let parts: Vec<String> = parts.collect();
-                let Differences { equal, unknown, .. } = found;
+                let (equal, unknown) = (found.equal, found.unknown.len());
                 output.line(format_args!(
                     "{role}: {}, {equal} the same, {unknown} not compared",
                     parts.join(", ")
@@ -195,10 +195,12 @@ impl Report<'_> {
             }
         }
         output.finish()?;
-        let unknown = self.0.iter().map(|(_, found)| found.unknown).sum();
-        if unknown > 0 && !stat {
-            let names = count(unknown, "name is", "names are");
+        let unknown = || self.0.iter().flat_map(|(_, found)| &found.unknown);
+        let number = unknown().count() as u64;
+        if number > 0 && !stat {
+            let names = count(number, "name is", "names are");
             ui.note(format_args!("{names} not compared: one side left out what the other has"));
+            unknown().for_each(|name| ui.detail(format_args!("not compared: {name}")));
         }
         Ok(())
     }
@@ -243,7 +245,7 @@ fn payload(role: Role, found: &Differences<'_>) -> Value {
     let mut facts = json!({
         "role": role.as_str(),
         "equal": found.equal,
-        "not_compared": found.unknown,
+        "not_compared": found.unknown.len(),
         "differences": found.list.iter().map(difference).collect::<Vec<_>>(),
     });
     for change in CHANGES {

@@ -155,6 +155,10 @@ fn what_was_left_out_is_not_taken_for_new() {
     test.args(LIVE)
         .stdout("")
         .stderr("note: 2 names are not compared: one side left out what the other has\n")
+        .ends_with(0)
+        .args(LIVE)
+        .args(["-v"])
+        .stderr_has("not compared: state/media/a.jpg\nnot compared: state/media/b.jpg\n")
         .ends_with(0);
 }
 
