@@ -42,6 +42,12 @@ main() {
     cp -a "$work/gone/alice/." "$home"
     is_known_as_a_copy
 
+    say "OpenClaw's own backup, of a state directory behind a link"
+    own_backup
+
+    say "its backups of other homes with links"
+    shapes
+
     say 'an installation of an old release'
     legacy
 
@@ -211,6 +217,50 @@ is_known_as_a_copy() {
         "workspace of agent \`main\`: \`$old/.openclaw/workspace\`" \
         "workspace of agent \`research\`: \`$old/projects/research\`" \
         "workspace of agent \`ops\`: \`$old/.openclaw/workspace-ops\`"
+}
+
+# What OpenClaw backed up itself lives in another home as well.
+own_backup() {
+    at "$work/new/sam"
+    mv "$state" "$work/new/disk"
+    ln -s "$work/new/disk" "$state"
+    exits 'openclaw backup create' 0 oc backup create --output "$work/sam.tar.gz"
+    exits 'import' 0 ocbak import "$work/sam.tar.gz" -r "$recipient" -o "$work/sam.ocbak"
+    mv "$work/new/disk" "$work/new/sam" "$work/gone"
+
+    at "$work/new/lea"
+    exits 'restore' 0 ocbak restore "$work/sam.ocbak" -i "$work/key" --yes --home "$home"
+    is_sound
+    lives
+    [[ ! -e $work/new/sam && ! -e $work/new/disk ]] || fail 'something was made at the home before'
+}
+
+# OpenClaw names what is behind links by both names. Imported, it is what `create` makes of the same home.
+shapes() {
+    local shape real=$work/shapes/real config
+    for shape in workspace state home all-in-one; do
+        at "$work/shapes/$shape"
+        config='{ "agents": { "list": [{ "id": "main", "default": true }, { "id": "research", "workspace": "~/ws" }] } }'
+        mkdir -p "$real/$shape"
+        case $shape in
+            workspace) ln -s "$real/workspace" "$home/ws" && mkdir "$state" && mkdir "$state/real" && ln -s real "$state/workspace" ;;
+            state) ln -s "$real/state" "$state" && mkdir "$state/workspace" "$home/ws" ;;
+            home) rmdir "$home" && ln -s "$real/home" "$home" && mkdir "$state" "$state/workspace" "$home/ws" ;;
+            all-in-one)
+                mkdir "$state"
+                config='{ "agents": { "list": [{ "id": "main", "workspace": "~/.openclaw" }] } }'
+                ;;
+        esac
+        printf '%s\n' "$config" >"$state/openclaw.json"
+        chmod 600 "$state/openclaw.json"
+        for config in "$state/workspace" "$home/ws"; do
+            [[ ! -d $config ]] || echo 'I am' >"$config/SOUL.md"
+        done
+        exits "$shape: openclaw backup create" 0 oc backup create --output "$work/$shape.tar.gz"
+        exits 'import' 0 ocbak import "$work/$shape.tar.gz" -r "$recipient" -o "$work/$shape.ocbak"
+        exits 'create' 0 ocbak create --home "$home" -r "$recipient" -o "$work/$shape.created"
+        exits 'they are the same' 0 ocbak diff "$work/$shape.ocbak" "$work/$shape.created" -i "$work/key"
+    done
 }
 
 # OpenClaw moves the old layout to the new one by `doctor --fix`, and refuses to half do it.

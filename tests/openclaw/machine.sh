@@ -209,9 +209,9 @@ gateway_start() {
     say "gateway of $home runs"
 }
 
-# OpenClaw 2026.9.6 ends with 1 where it is stopped while it still tidies the database of a session after a turn, on a slow
-# machine: a race of its own, after all that is tested was answered.
-gateway_stop() { stop "$gateway" 'SQLite session reclamation database owner is no longer current'; }
+# OpenClaw 2026.9.6 ends with 1 where it is stopped while it still tidies a session's database after a turn, as on a
+# slow machine: a race of its own, after all that is tested was answered.
+gateway_stop() { stop "$gateway" 'gateway.stop_close_failed'; }
 
 answers() {
     "$node" -e 'fetch(process.argv[1]).then((got) => process.exit(got.ok ? 0 : 1), () => process.exit(1))' "$1"
