@@ -109,10 +109,9 @@ impl Scope {
         Ok(())
     }
 
-    /// Plans the files of the configuration, as far as they are not stored with the state directory.
+    /// Plans the files of the configuration, as far as they are not stored with the state directory: those in a workspace
+    /// within it are not, and nobody expects secrets there.
     fn configuration(&mut self, installation: &Installation) -> Result<()> {
-        let state_dir =
-            fs::canonicalize(&installation.state_dir).unwrap_or_else(|_| installation.state_dir.clone());
         let named = |name, file: &'_ Option<PathBuf>| file.clone().map(|file| (Some(name), file));
         let own = [
             named("config", &installation.config),
@@ -123,7 +122,7 @@ impl Scope {
         let mut others = 0;
         for (name, file) in own.into_iter().flatten().chain(includes) {
             for place in places(&file) {
-                if self.only_config || !place.starts_with(&state_dir) {
+                if self.only_config || !self.is_of_state(&place) {
                     self.file(name, &place, &mut others)?;
                 }
             }
@@ -168,6 +167,12 @@ impl Scope {
             self.root_of_file(parent, place.file_name()?.as_bytes())
         };
         alone().is_some() || below()
+    }
+
+    /// Whether what lies at a place, which is one without links, is stored with the state directory itself.
+    fn is_of_state(&self, place: &Path) -> bool {
+        let mut above = place.ancestors().skip(1).filter_map(identity);
+        above.find_map(|id| self.directories.get(&id)).is_some_and(|root| root.as_bytes() == b"state")
     }
 
     fn directory(

@@ -118,13 +118,21 @@ impl Loaded {
             Err(error) => return Err(failed(error)),
         };
         let metadata = file.metadata().map_err(failed)?;
-        let mut text = String::new();
-        file.by_ref().take(LONGEST + 1).read_to_string(&mut text).map_err(failed)?;
-        if text.len() as u64 > LONGEST {
-            let what = "is longer than 64 KiB, which no config file is".to_owned();
-            let why = Why::Wrong { line: None, what, nearest: None };
-            return Err(Failure::Config(Unusable { path, why }));
-        }
+        let mut bytes = Vec::new();
+        file.by_ref().take(LONGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let is_long = bytes.len() as u64 > LONGEST;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) if !is_long => text,
+            text => {
+                let what = if text.is_err() && !is_long {
+                    "is not UTF-8"
+                } else {
+                    "is longer than 64 KiB, which no config file is"
+                };
+                let why = Why::Wrong { line: None, what: what.to_owned(), nearest: None };
+                return Err(Failure::Config(Unusable { path, why }));
+            }
+        };
         refuse_private_keys(&path, &text)?;
         let config = toml::from_str(&text).map_err(|error| wrong(&path, &text, &error))?;
         let shared = metadata.is_file() && metadata.permissions().mode() & 0o022 != 0;

@@ -145,6 +145,11 @@ pub(super) fn look_over(args: &Args, ui: &Ui) -> Result<(), Failure> {
     args.seal.look_over(ui)
 }
 
+/// Fails where the passphrase that is named cannot be had.
+pub(super) fn try_passphrase(args: &Args, ui: &Ui) -> Result<(), Failure> {
+    args.seal.try_passphrase(ui)
+}
+
 /// Makes the archive of one installation.
 fn one(order: &Order<'_>, search: &Search) -> Result<Exit, Failure> {
     let ui = order.ui;

@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if let Some(what) = missing {
         return Err(Failure::Config(Unusable { path: loaded.path, why: Why::Lacks { what } }));
     }
-    config::rehearse(&loaded, ui)?;
+    config::rehearse(&loaded, true, ui)?;
     if loaded.config.keep.is_empty() {
         ui.note(format_args!("`{}` has no `[keep]`: nothing is removed", shown(&loaded.path)));
     }

@@ -63,6 +63,11 @@ impl SealArgs {
     pub(crate) fn look_over(&self, ui: &Ui) -> Result<(), Failure> {
         self.recipients.read(ui).map(drop)
     }
+
+    /// Fails where the passphrase cannot be had, or is none.
+    pub(crate) fn try_passphrase(&self, ui: &Ui) -> Result<(), Failure> {
+        self.passphrase.read(ui)?.map(Secret::long_enough).transpose().map(drop)
+    }
 }
 
 /// What an archive is encrypted to that is made of another one.

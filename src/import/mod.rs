@@ -2,11 +2,13 @@
 //!
 //! It is read several times, since it has an order of its own, and no plaintext is kept on the disk.
 
+mod names;
 mod pass;
 mod plan;
 mod roots;
 mod survey;
 mod tape;
+mod workspaces;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::entry::{Mtime, NoteReason, Noted, Role, Root, SkipReason, Skipped, Source, clip};
-use crate::import::roots::{Links, NativeRoot, Roots, resolve, target_of};
+use crate::import::names::{Names, target_of};
+use crate::import::roots::{NativeRoot, Roots};
 use crate::import::survey::{EACH, limit};
 use crate::import::tape::{Kind, Record};
 use crate::observer::Observer;
@@ -65,12 +66,13 @@ pub(super) fn plan(
     let mut planner = Planner {
         manifest,
         prefix: manifest.prefix(),
-        links: Links::new(),
+        names: Names::new(manifest, HashMap::new()),
         roots: Roots::default(),
         observer,
     };
-    planner.links = planner.links(&records)?;
-    planner.roots = Roots::new(manifest, &planner.links)?;
+    planner.names = Names::new(manifest, planner.links(&records)?);
+    let files = planner.configuration(&records)?;
+    planner.roots = Roots::new(manifest, &mut planner.names, &files)?;
     let mut items = planner.items(records)?;
     let mut payloads = Vec::new();
     for role in Role::ALL {
@@ -87,14 +89,15 @@ pub(super) fn plan(
 struct Planner<'a> {
     manifest: &'a NativeManifest,
     prefix: String,
-    links: Links,
+    names: Names<'a>,
     roots: Roots,
     observer: &'a dyn Observer,
 }
 
 impl Planner<'_> {
-    fn links(&self, records: &[Record]) -> Result<Links> {
-        let mut links = Links::new();
+    /// Where all links lead.
+    fn links(&self, records: &[Record]) -> Result<HashMap<PathBuf, Vec<u8>>> {
+        let mut links = HashMap::new();
         for record in records {
             self.observer.check()?;
             if let Kind::Symlink(target) = &record.kind
@@ -104,6 +107,21 @@ impl Planner<'_> {
             }
         }
         Ok(links)
+    }
+
+    /// The files of the configuration that are there, as far as the manifest names them.
+    fn configuration(&self, records: &[Record]) -> Result<HashSet<PathBuf>> {
+        let named = self.manifest.configuration().map(|path| self.names.resolve(path));
+        let mut missing: HashSet<Vec<u8>> =
+            named.map(|place| [self.prefix.as_bytes(), place.as_os_str().as_bytes()].concat()).collect();
+        let mut found = HashSet::new();
+        for record in records {
+            self.observer.check()?;
+            if matches!(record.kind, Kind::File(_) | Kind::Hardlink(_)) && missing.remove(&record.name) {
+                found.extend(self.place(&record.name, &record.kind)?);
+            }
+        }
+        Ok(found)
     }
 
     fn items(&self, records: Vec<Record>) -> Result<BTreeMap<Role, BTreeMap<ArchivePath, Planned>>> {
@@ -192,12 +210,24 @@ impl Planner<'_> {
             source: root.source.as_os_str().as_bytes().to_vec(),
             agents: root.agents.clone(),
         });
-        let source = Source { roots: roots.collect(), facts: self.manifest.facts() };
+        let source = Source { roots: roots.collect(), facts: self.facts() };
         let mut items: Vec<Planned> = items.into_values().collect();
         join_links(&mut items);
         let noted = self.remarks(role, &items)?;
         self.warn(noted.iter().map(|note| format!("`{}`: {}", note.path, note.detail)));
         Ok(Payload { role, source, items, skipped: self.skipped(role)?, noted })
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        let mut facts = self.manifest.facts(&|place| self.names.told(place));
+        // One behind a link that is not in the backup is known by its own place: there its paths are rewritten.
+        let told = self.manifest.paths.config_path.as_ref().map(|path| self.names.resolve(path));
+        if let Some(place) = self.roots.configuration().filter(|place| told.as_deref() != Some(*place))
+            && let Some(text) = self.names.told(place).to_str()
+        {
+            facts.insert("config".to_owned(), text.to_owned());
+        }
+        facts
     }
 
     /// What a person should look at.
@@ -237,7 +267,7 @@ impl Planner<'_> {
     /// Where a link leads, if that is not in the backup.
     fn leads_out(&self, item: &Planned, target: &[u8]) -> Option<PathBuf> {
         let place = target_of(&self.roots.place_of(&item.path)?, target);
-        let place = resolve(self.manifest, &self.links, &place);
+        let place = self.names.resolve(&place);
         (self.manifest.covers(&place) != Covered::Yes).then_some(place)
     }
 
@@ -264,7 +294,7 @@ impl Planner<'_> {
         if !is_plain(&left.source_path) {
             return None;
         }
-        let place = resolve(self.manifest, &self.links, &left.source_path);
+        let place = self.names.resolve(&left.source_path);
         let root = self.roots.enclosing(&place)?;
         let path = root.name(&place).ok().filter(|path| *path != root.path)?;
         Some((root, path))
@@ -275,6 +305,16 @@ impl Planner<'_> {
         if self.manifest.left_out_workspaces() {
             self.observer.warn("the backup was made without workspaces");
         }
+        if !self.facts().contains_key("home") {
+            self.observer.warn(
+                "the backup does not tell which home it is of: to restore it to another home, say by `--map` what goes where",
+            );
+        }
+        let lost = self.roots.lost.iter().filter(|_| self.manifest.looked_for_workspaces());
+        self.warn(lost.map(|path| {
+            let path = shown(path);
+            format!("workspace `{path}` is behind a link that the backup does not hold: make it again after a restore")
+        }));
         let left = self.manifest.skipped.iter().filter(|left| !left.is_covered());
         self.warn(left.filter(|left| self.name_of(left).is_none()).map(|left| {
             let path = shown(&left.source_path);

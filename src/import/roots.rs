@@ -1,18 +1,17 @@
 //! Which roots the directories and files of a backup make.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::format::entry::Role;
+use crate::import::names::Names;
+use crate::import::workspaces::{self, Workspace, alone};
 use crate::openclaw::agent_id;
 use crate::openclaw::native::{Covered, NativeManifest};
 use crate::path::ArchivePath;
-
-/// The symbolic links of a backup by their places, as far as they matter for the roots.
-pub(super) type Links = HashMap<PathBuf, Vec<u8>>;
 
 /// A root that a backup has, and what it stands for.
 #[derive(Debug)]
@@ -43,31 +42,45 @@ impl NativeRoot {
     }
 }
 
-/// The roots, ascending by name.
+/// The roots by their names.
 #[derive(Debug, Default)]
 pub(super) struct Roots {
-    list: Vec<NativeRoot>,
+    list: BTreeMap<ArchivePath, NativeRoot>,
     /// Their names by what they stand for: directories, or names in one.
     places: HashMap<PathBuf, ArchivePath>,
+    /// Workspaces of which it is not known which root they are.
+    pub(super) lost: Vec<PathBuf>,
 }
 
 impl Roots {
-    /// Plans the roots of a backup, as [`create`](crate::capture) would for the same installation.
+    /// Plans the roots of a backup, as [`create`](crate::capture) would for the same installation; `files` are those of
+    /// the configuration that are in the backup.
     ///
     /// # Errors
     ///
     /// `Malformed` for a manifest that has two directories for what there is one of.
-    pub(super) fn new(manifest: &NativeManifest, links: &Links) -> Result<Self> {
+    pub(super) fn new(
+        manifest: &NativeManifest,
+        names: &mut Names<'_>,
+        files: &HashSet<PathBuf>,
+    ) -> Result<Self> {
+        let (workspaces, lost) = workspaces::find(manifest, names);
         let mut planned =
-            Planned { manifest, roots: Self::default(), names: HashSet::new(), numbers: HashMap::new() };
-        planned.state(links)?;
-        planned.workspaces(links)?;
-        planned.roots.list.sort_by(|one, other| one.path.cmp(&other.path));
+            Planned { manifest, names, roots: Self { lost, ..Self::default() }, numbers: HashMap::new() };
+        planned.state(files)?;
+        planned.elsewhere(&|planned, place| !place.starts_with(&planned.manifest.paths.state_dir))?;
+        planned.workspaces(workspaces)?;
+        // Nobody expects secrets among an agent's papers.
+        let in_workspace = |planned: &Planned<'_, '_>, place: &Path| {
+            planned.roots.of(place).is_some_and(|root| root.role == Role::Workspace)
+        };
+        planned.elsewhere(&in_workspace)?;
+        planned.configuration(&in_workspace, files)?;
         Ok(planned.roots)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &NativeRoot> {
-        self.list.iter()
+        self.list.values()
     }
 
     /// The innermost root that a place lies in.
@@ -81,40 +94,43 @@ impl Roots {
     }
 
     fn above(&self, place: &Path) -> impl Iterator<Item = &NativeRoot> {
-        place.ancestors().filter_map(|above| self.named(self.places.get(above)?))
-    }
-
-    fn named(&self, name: &ArchivePath) -> Option<&NativeRoot> {
-        let index = self.list.binary_search_by(|root| root.path.cmp(name)).ok()?;
-        self.list.get(index)
+        place.ancestors().filter_map(|above| self.list.get(self.places.get(above)?))
     }
 
     /// The whole directories that lie in others, with these.
     pub(super) fn nested(&self) -> impl Iterator<Item = (&NativeRoot, &NativeRoot)> {
-        let whole = self.list.iter().filter(|root| root.whole);
+        let whole = self.list.values().filter(|root| root.whole);
         whole.filter_map(|root| Some((root, self.enclosing(root.place.parent()?)?)))
+    }
+
+    /// The file that is the configuration, where it is stored apart from the state directory.
+    pub(super) fn configuration(&self) -> Option<&Path> {
+        let mut places = self.places.iter();
+        places.find(|(_, root)| root.as_bytes() == b"config").map(|(place, _)| place.as_path())
     }
 
     /// Where what has a name lies.
     pub(super) fn place_of(&self, path: &ArchivePath) -> Option<PathBuf> {
         let above = std::iter::successors(Some(path.clone()), ArchivePath::parent);
-        let root = { above }.find_map(|name| self.named(&name))?;
+        let root = { above }.find_map(|name| self.list.get(&name))?;
         Some(root.place.join(OsStr::from_bytes(path.relative_to(&root.path)?)))
     }
 }
 
-struct Planned<'a> {
+struct Planned<'a, 'n> {
     manifest: &'a NativeManifest,
+    names: &'a Names<'n>,
     roots: Roots,
-    names: HashSet<Vec<u8>>,
     /// The number that was used last for a name.
     numbers: HashMap<String, u32>,
 }
 
-impl Planned<'_> {
-    fn state(&mut self, links: &Links) -> Result<()> {
+type Condition<'a> = dyn Fn(&Planned<'_, '_>, &Path) -> bool + 'a;
+
+impl Planned<'_, '_> {
+    fn state(&mut self, files: &HashSet<PathBuf>) -> Result<()> {
         let manifest = self.manifest;
-        let config = self.config(links);
+        let config = self.config(files);
         // Others of one directory share a root.
         let mut shared: HashMap<&Path, ArchivePath> = HashMap::new();
         for asset in &manifest.assets {
@@ -147,79 +163,95 @@ impl Planned<'_> {
         Ok(())
     }
 
+    /// Adds roots for directories of secrets that OpenClaw has no assets for, since they lie in one.
+    fn elsewhere(&mut self, condition: &Condition<'_>) -> Result<()> {
+        let paths = &self.manifest.paths;
+        let oauth = paths.oauth_dir.as_ref().map(|path| self.names.resolve(path));
+        let agents = paths.agent_roots.iter().map(|agent| {
+            let id = agent_id(&agent.agent_id);
+            (format!("agent/{id}"), vec![id], agent.source_path.clone())
+        });
+        let own = [("state", Some(paths.state_dir.clone())), ("credentials", oauth)];
+        let own = own.into_iter().filter_map(|(name, place)| Some((name.to_owned(), vec![], place?)));
+        for (name, agents, place) in own.chain(agents) {
+            // OpenClaw's own place for the state directory counts even where it is everything.
+            let wanted = name == "state" || condition(self, &place);
+            if !self.roots.places.contains_key(&place)
+                && wanted
+                && !self.is_used(&name)
+                && self.manifest.covers(&place) == Covered::Yes
+            {
+                self.directory(Role::State, &name, &place, agents)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds roots for the files of the configuration that lie in something else than the state directory.
+    fn configuration(&mut self, condition: &Condition<'_>, files: &HashSet<PathBuf>) -> Result<()> {
+        let manifest = self.manifest;
+        let own = manifest.paths.config_path.as_ref().map(|path| self.names.resolve(path));
+        let others = manifest.skipped.iter().filter(|left| left.kind == "config" && left.is_covered());
+        for place in own.iter().chain(others.map(|left| &left.source_path)) {
+            if !files.contains(place) || !condition(self, place) || self.roots.places.contains_key(place) {
+                continue;
+            }
+            let name = if Some(place) == own.as_ref() && !self.is_used("config") {
+                "config".to_owned()
+            } else {
+                self.numbered("include", 0, "/")
+            };
+            self.single(&name, place)?;
+        }
+        Ok(())
+    }
+
     fn agent(&self, place: &Path) -> Option<String> {
         let mut agents = self.manifest.paths.agent_roots.iter();
         agents.find(|agent| agent.source_path == place).map(|agent| agent_id(&agent.agent_id))
     }
 
     /// Which of the files of the configuration is the one that includes the others.
-    fn config(&self, links: &Links) -> Option<PathBuf> {
-        let files = || self.manifest.assets.iter().filter(|asset| asset.kind == "config");
-        let path = self.manifest.paths.config_path.as_deref()?;
-        let place = resolve(self.manifest, links, path);
-        let is = |place: &Path| files().any(|file| file.source_path == place);
-        if is(path) {
-            return Some(path.to_owned());
-        }
-        if is(&place) {
-            return Some(place);
+    fn config(&self, files: &HashSet<PathBuf>) -> Option<PathBuf> {
+        let stored = || {
+            self.manifest.assets.iter().filter(|asset| asset.kind == "config").map(|asset| &asset.source_path)
+        };
+        let path = self.manifest.paths.config_path.as_ref()?;
+        let place = self.names.resolve(path);
+        if let Some(exact) = [path, &place].into_iter().find(|place| stored().any(|file| file == *place)) {
+            return Some(exact.clone());
         }
         // Behind a link that is not in the backup.
-        let mut alike = files().filter(|file| file.source_path.file_name() == path.file_name());
-        let found =
-            alike.next().filter(|_| alike.next().is_none() && self.manifest.covers(&place) != Covered::Yes);
-        found.map(|file| file.source_path.clone())
+        let alike = || stored().filter(|file| file.file_name() == path.file_name());
+        let found = alone(alike()).or_else(|| alone(stored()));
+        found.filter(|_| !files.contains(&place)).cloned()
     }
 
-    fn workspaces(&mut self, links: &Links) -> Result<()> {
-        let manifest = self.manifest;
-        let named = &manifest.paths.workspace_dirs;
-        let agents = &manifest.paths.agent_roots;
-        // OpenClaw: agent by agent, but each directory once. With as many as agents it is known whose they are.
-        let owner = |index: usize| (named.len() == agents.len()).then(|| agent_id(&agents[index].agent_id));
-        let mut owners: HashMap<PathBuf, Vec<String>> = HashMap::new();
-        let mut places = Vec::new();
-        let mut unknown = Vec::new();
-        for (index, path) in named.iter().enumerate() {
-            let place = resolve(manifest, links, path);
-            let covered = manifest.covers(&place) == Covered::Yes;
-            if covered {
-                owners.entry(place.clone()).or_default().extend(owner(index));
-                places.push(place);
-            } else if manifest.skipped.iter().all(|left| left.source_path != *path) {
-                unknown.extend(owner(index));
-            }
-        }
-        let stored =
-            manifest.assets.iter().filter(|asset| asset.kind == "workspace").map(|asset| &asset.source_path);
-        let within = manifest.skipped.iter().filter(|left| left.kind == "workspace" && left.is_covered());
-        let within =
-            within.map(|left| &left.source_path).filter(|place| manifest.covers(place) == Covered::Yes);
-        places.extend(stored.chain(within).cloned());
-        let mut seen = HashSet::new();
-        places.retain(|place| seen.insert(place.clone()));
-        // What a link outside the backup leads to is found by elimination.
-        let mut strays = places.iter().filter(|place| !owners.contains_key(*place));
-        if let (Some(stray), None, [agent]) = (strays.next(), strays.next(), &unknown[..]) {
-            owners.insert(stray.clone(), vec![agent.clone()]);
-        }
-        for place in places {
-            // One that is the state directory is stored as that.
+    fn workspaces(&mut self, workspaces: Vec<Workspace>) -> Result<()> {
+        let ids: HashSet<String> =
+            self.manifest.paths.agent_roots.iter().map(|agent| agent_id(&agent.agent_id)).collect();
+        for Workspace { place, told, mut agents } in workspaces {
+            // One that is the state directory, or an agent's own, is stored as that.
             if self.roots.places.contains_key(&place) {
                 continue;
             }
-            let agents = owners.remove(&place).filter(|agents| !agents.is_empty());
-            let agents = agents.unwrap_or_else(|| self.agent_by_name(&place).into_iter().collect());
+            if agents.is_empty() {
+                agents.extend(self.agent_by_name(&place));
+            }
             let id = agents.first().cloned();
             let id = id.unwrap_or_else(|| agent_id(&place.file_name().unwrap_or_default().to_string_lossy()));
             let name = format!("workspace/{id}");
-            let name = if self.names.contains(name.as_bytes()) {
+            // A directory with an agent's name need not be that agent's.
+            let misleads = agents.is_empty() && ids.contains(&id);
+            let name = if misleads || self.is_used(&name) {
                 // Ids are ASCII, and at most 64 bytes long with a number as well.
                 self.numbered(&format!("workspace/{}", &id[..id.len().min(50)]), 2, "-")
             } else {
                 name
             };
-            self.directory(Role::Workspace, &name, &place, agents)?;
+            let root = self.root(Role::Workspace, &name, &place)?;
+            let source = told.unwrap_or_else(|| root.source.clone());
+            self.add(&place, NativeRoot { source, agents, ..root })?;
         }
         Ok(())
     }
@@ -242,12 +274,16 @@ impl Planned<'_> {
         let name = loop {
             let name = format!("{base}{separator}{number}");
             number = number.saturating_add(1);
-            if !self.names.contains(name.as_bytes()) {
+            if !self.is_used(&name) {
                 break name;
             }
         };
         self.numbers.insert(base.to_owned(), number);
         name
+    }
+
+    fn is_used(&self, name: &str) -> bool {
+        ArchivePath::parse(name.as_bytes()).is_ok_and(|name| self.roots.list.contains_key(&name))
     }
 
     /// Adds a root for one name in a directory.
@@ -264,50 +300,16 @@ impl Planned<'_> {
 
     fn root(&self, role: Role, name: &str, place: &Path) -> Result<NativeRoot> {
         let path = ArchivePath::parse(name.as_bytes())?;
-        let (place, source) = (place.to_owned(), self.manifest.known_as(place));
+        let (place, source) = (place.to_owned(), self.names.told(place));
         Ok(NativeRoot { role, path, place, source, agents: vec![], whole: true })
     }
 
     fn add(&mut self, stands_for: &Path, root: NativeRoot) -> Result<ArchivePath> {
         let path = root.path.clone();
-        if !self.names.insert(path.as_bytes().to_vec()) {
+        self.roots.places.insert(stands_for.to_owned(), path.clone());
+        if self.roots.list.insert(path.clone(), root).is_some() {
             return Err(Error::malformed(format!("`manifest.json` has two directories for `{path}`")));
         }
-        self.roots.places.insert(stands_for.to_owned(), path.clone());
-        self.roots.list.push(root);
         Ok(path)
     }
 }
-
-/// Where a path leads in the backup, links followed as far as they are in it.
-pub(super) fn resolve(manifest: &NativeManifest, links: &Links, path: &Path) -> PathBuf {
-    let mut place = manifest.place_of(path);
-    for _ in 0..MAX_LINKS {
-        let mut above: Vec<&Path> = place.ancestors().collect();
-        above.reverse();
-        let Some((link, target)) = above.into_iter().find_map(|link| Some((link, links.get(link)?))) else {
-            break;
-        };
-        let below = place.strip_prefix(link).unwrap_or(Path::new(""));
-        let next = target_of(link, target);
-        let next = if below.as_os_str().is_empty() { next } else { next.join(below) };
-        place = manifest.place_of(&next);
-    }
-    place
-}
-
-/// Where a link at a place leads to, without a look at what is there.
-pub(super) fn target_of(link: &Path, target: &[u8]) -> PathBuf {
-    let mut place = PathBuf::new();
-    for component in link.parent().unwrap_or(link).join(OsStr::from_bytes(target)).components() {
-        match component {
-            Component::ParentDir => drop(place.pop()),
-            Component::CurDir => {}
-            other => place.push(other),
-        }
-    }
-    place
-}
-
-/// What the system follows.
-const MAX_LINKS: usize = 40;

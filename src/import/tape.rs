@@ -123,7 +123,11 @@ fn strange(name: &[u8], what: &str) -> Error {
 
 /// What the parser itself finds wrong.
 fn from_tar(error: &io::Error) -> Error {
-    Error::malformed(format!("tar: {}", sanitize(error.to_string().as_bytes())))
+    let text = error.to_string();
+    // The parser takes line ends for the ends of records.
+    let why =
+        if text.contains("malformed pax") { "; a long name with a line end in it looks so, too" } else { "" };
+    Error::malformed(format!("tar: {}{why}", sanitize(text.as_bytes())))
 }
 
 /// What is known between the decompressor and the tar's parser.

@@ -31,9 +31,6 @@ pub(crate) struct NativeManifest {
     /// The places of the assets that lie in no other, ascending.
     #[serde(skip)]
     outermost: Vec<PathBuf>,
-    /// Directories as OpenClaw was told of them, and as they are called where links are followed.
-    #[serde(skip)]
-    aliases: Vec<(PathBuf, PathBuf)>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,7 +54,7 @@ pub(crate) struct NativePaths {
     #[serde(default)]
     pub(crate) config_path: Option<PathBuf>,
     #[serde(default)]
-    oauth_dir: Option<PathBuf>,
+    pub(crate) oauth_dir: Option<PathBuf>,
     /// In the order of the agents, each once.
     #[serde(default)]
     pub(crate) workspace_dirs: Vec<PathBuf>,
@@ -87,6 +84,7 @@ pub(crate) struct NativeSkipped {
     pub(crate) kind: String,
     pub(crate) source_path: PathBuf,
     pub(crate) reason: String,
+    covered_by: Option<String>,
 }
 
 impl NativeSkipped {
@@ -139,7 +137,6 @@ impl NativeManifest {
         manifest.outermost.sort();
         // What lies in another follows it.
         manifest.outermost.dedup_by(|later, earlier| later.starts_with(earlier));
-        manifest.aliases = manifest.find_aliases();
         Ok(manifest)
     }
 
@@ -161,56 +158,66 @@ impl NativeManifest {
         }
     }
 
-    /// Where in the backup a path leads as far as the state directory is a link, or lies behind one.
-    pub(crate) fn place_of(&self, path: &Path) -> PathBuf {
-        let places = self.aliases.iter().filter_map(|(name, place)| moved(path, name, place));
-        places.into_iter().find(|place| self.covers(place) == Covered::Yes).unwrap_or_else(|| path.to_owned())
+    /// The files of the configuration, as far as they are named.
+    pub(crate) fn configuration(&self) -> impl Iterator<Item = &Path> {
+        let within =
+            self.skipped.iter().filter(|left| left.kind == "config").map(|left| left.source_path.as_path());
+        within.chain(self.paths.config_path.as_deref())
     }
 
-    /// How OpenClaw was told of a place.
-    pub(crate) fn known_as(&self, place: &Path) -> PathBuf {
-        let mut names = self.aliases.iter().filter_map(|(name, real)| moved(place, real, name));
-        names.next().unwrap_or_else(|| place.to_owned())
-    }
-
+    /// What OpenClaw was told that the state directory is, where that is a link or lies behind one.
+    ///
     /// OpenClaw follows links before it names the state directory, and does not where it names what lies in it by default:
     /// the credentials, else the configuration.
-    fn find_aliases(&self) -> Vec<(PathBuf, PathBuf)> {
+    pub(crate) fn told_state_dir(&self) -> Option<&Path> {
         let place = &self.paths.state_dir;
         let elsewhere = |kind: &str| {
             self.assets.iter().any(|asset| asset.kind == kind)
-                || self.skipped.iter().any(|left| left.kind == kind && !left.is_covered())
+                || self.skipped.iter().any(|left| left.kind == kind)
         };
         let by_default = [
             (&self.paths.oauth_dir, "credentials", "credentials"),
             (&self.paths.config_path, "openclaw.json", "config"),
         ];
-        let named = by_default.into_iter().find_map(|(path, name, kind)| {
-            let path = path.as_deref().filter(|path| is_plain(path) && path.ends_with(name))?;
-            path.parent()
-                .filter(|parent| !path.starts_with(place) && !elsewhere(kind) && *parent != Path::new("/"))
-        });
-        let Some(name) = named else { return Vec::new() };
-        let mut aliases = vec![(name.to_owned(), place.clone())];
-        // The home, too, where it is not the state directory itself that is a link.
-        if let (Some(above), Some(place_above)) = (name.parent(), place.parent())
-            && name.file_name() == place.file_name()
-        {
-            aliases.push((above.to_owned(), place_above.to_owned()));
-        }
-        aliases
+        let known = |path: &Path| is_plain(path) && !path.starts_with(place);
+        by_default
+            .into_iter()
+            .map_while(|(path, name, kind)| {
+                // What lies in it by its own name tells that there is no other.
+                let path = path.as_deref().filter(|path| known(path))?;
+                Some(
+                    path.parent().filter(|parent| {
+                        path.ends_with(name) && !elsewhere(kind) && *parent != Path::new("/")
+                    }),
+                )
+            })
+            .flatten()
+            .next()
     }
 
-    /// What is known of the machine that it comes from.
-    pub(crate) fn facts(&self) -> BTreeMap<String, String> {
-        let text = |path: &Path| path.to_str().map(ToOwned::to_owned);
-        let state_dir = self.known_as(&self.paths.state_dir);
+    /// The home directory: OpenClaw shortens paths in it to `~`, and has the default state directories there.
+    fn home(&self, state_dir: &Path, known_as: &dyn Fn(&Path) -> PathBuf) -> Option<PathBuf> {
+        let shortened = self.skipped.iter().find_map(|left| {
+            let short = Path::new(left.covered_by.as_deref()?).strip_prefix("~").ok()?;
+            let covers = |asset: &&NativeAsset| {
+                left.source_path.starts_with(&asset.source_path) && asset.source_path.ends_with(short)
+            };
+            let source = &self.assets.iter().find(covers)?.source_path;
+            source.ancestors().nth(short.components().count())
+        });
         let name = state_dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // The default directories, and those of profiles, lie in the home.
         let in_home =
-            [".openclaw", ".clawdbot"].contains(&name) || profile::of_state_dir(&state_dir).is_some();
+            [".openclaw", ".clawdbot"].contains(&name) || profile::of_state_dir(state_dir).is_some();
+        let above = || state_dir.parent().filter(|_| in_home).map(ToOwned::to_owned);
+        shortened.map(known_as).or_else(above)
+    }
+
+    /// What is known of the machine that it comes from; `known_as` tells how OpenClaw was told of a place.
+    pub(crate) fn facts(&self, known_as: &dyn Fn(&Path) -> PathBuf) -> BTreeMap<String, String> {
+        let text = |path: &Path| path.to_str().map(ToOwned::to_owned);
+        let state_dir = known_as(&self.paths.state_dir);
         [
-            ("home", state_dir.parent().filter(|_| in_home).and_then(text)),
+            ("home", self.home(&state_dir, known_as).as_deref().and_then(text)),
             ("state_dir", text(&state_dir)),
             ("config", self.paths.config_path.as_deref().and_then(text)),
             ("profile", profile::of_state_dir(&state_dir)),
@@ -237,12 +244,6 @@ impl NativeManifest {
 pub(crate) fn is_plain(path: &Path) -> bool {
     let normal = |component| matches!(component, Component::RootDir | Component::Normal(_));
     path.is_absolute() && path.components().all(normal)
-}
-
-/// A path in one directory, told as one in another.
-fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
-    let below = path.strip_prefix(from).ok()?;
-    Some(if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) })
 }
 
 /// Whether a path was to be backed up.

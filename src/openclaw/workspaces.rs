@@ -13,7 +13,7 @@ use crate::openclaw::relocate::former;
 pub struct Workspace {
     /// Ids of the agents that use it; empty for a directory that no agent claims.
     pub agents: Vec<String>,
-    /// Where it lies; not a symbolic link where it exists.
+    /// Where it lies; a symbolic link only where that is in nothing else that is stored.
     pub path: PathBuf,
     /// Whether there is a directory.
     pub present: bool,
@@ -64,10 +64,18 @@ pub(crate) fn find(config: &Config, place: &Place<'_>) -> Found {
         agents => agents,
     };
     let resolver = Resolver { config, place };
-    for (position, agent) in agents.iter().enumerate() {
-        let choice = resolver.workspace(agent, position == config.default_agent);
+    let choices = agents.iter().enumerate();
+    let choices: Vec<Choice> = choices
+        .map(|(position, agent)| resolver.workspace(agent, position == config.default_agent))
+        .collect();
+    let stored: Vec<PathBuf> =
+        choices.iter().map(|choice| choice.path.clone()).chain([place.state_dir.to_owned()]).collect();
+    for (agent, choice) in agents.iter().zip(choices) {
         let present = choice.path.is_dir();
-        let path = settle(choice.path, place.home);
+        // A link that is stored as an entry comes back as one, and leads to where the workspace is then. Any other is
+        // not in the archive, and its name is where the configuration looks for the workspace.
+        let is_entry = stored.iter().any(|root| *root != choice.path && holds_name(root, &choice.path));
+        let path = if is_entry { settle(choice.path, place.home) } else { choice.path };
         match workspaces.iter_mut().find(|other| same(&other.path, &path)) {
             Some(shared) => shared.agents.push(agent.id.clone()),
             None => workspaces.push(Workspace {
@@ -93,7 +101,7 @@ pub(crate) fn find(config: &Config, place: &Place<'_>) -> Found {
             rule: "lies in the state directory",
         });
     }
-    Found { workspaces, agent_dirs: resolver.agent_dirs(agents) }
+    Found { workspaces, agent_dirs: resolver.agent_dirs(agents, &stored) }
 }
 
 /// Brings an agent's name into the form of OpenClaw's ids: 1 to 64 of `a-z 0-9 _ -`.
@@ -208,20 +216,34 @@ impl Resolver<'_> {
     }
 
     /// OpenClaw: an agent's private directory may lie anywhere, and need not exist.
-    fn agent_dirs(&self, agents: &[Agent]) -> Vec<AgentDir> {
+    fn agent_dirs(&self, agents: &[Agent], stored: &[PathBuf]) -> Vec<AgentDir> {
         let mut found: Vec<AgentDir> = Vec::new();
         for agent in agents {
-            let Some(text) = &agent.directory else {
-                continue;
+            let path = if let Some(text) = &agent.directory {
+                let path = self.resolve(text).0;
+                let is_entry = stored.iter().any(|root| holds_name(root, &path));
+                if is_entry { settle(path, self.place.home) } else { path }
+            } else {
+                // Behind a link in the state directory, which comes back and leads there.
+                let path = self.place.state_dir.join("agents").join(&agent.id).join("agent");
+                real(&path, self.place.home).unwrap_or(path)
             };
-            let path = settle(self.resolve(text).0, self.place.home);
-            let inside = lies_in(&path, self.place.state_dir);
+            let state_dir = self.place.state_dir;
+            // Nobody expects secrets in a workspace, wherever that is.
+            let among_papers =
+                |root: &PathBuf| lies_in(&path, root) && lies_in(root, state_dir) && !same(root, state_dir);
+            let inside = lies_in(&path, state_dir) && !stored.iter().any(among_papers);
             if path.is_dir() && !inside && found.iter().all(|other| !same(&other.path, &path)) {
                 found.push(AgentDir { agent: agent.id.clone(), path });
             }
         }
         found
     }
+}
+
+/// Whether the name at the end of a path stands in a directory or below it, wherever it leads.
+fn holds_name(directory: &Path, path: &Path) -> bool {
+    path.parent().is_some_and(|parent| lies_in(parent, directory))
 }
 
 /// What the names of trees have that a restore, or its undoing, kept.
@@ -260,16 +282,16 @@ pub(super) fn settle(path: PathBuf, home: &Path) -> PathBuf {
     if !path.is_symlink() {
         return path;
     }
-    let Ok(real) = fs::canonicalize(&path) else {
-        return path;
-    };
-    // Told relative to the home as the user knows it, for a restore in another home.
+    real(&path, home).unwrap_or(path)
+}
+
+/// Follows all links of a path that exists, and tells it relative to the home as the user knows that, for a restore in
+/// another home.
+fn real(path: &Path, home: &Path) -> Option<PathBuf> {
+    let real = fs::canonicalize(path).ok()?;
     match fs::canonicalize(home) {
-        Ok(real_home) => match real.strip_prefix(real_home) {
-            Ok(below) => home.join(below),
-            Err(_) => real,
-        },
-        Err(_) => real,
+        Ok(real_home) => Some(real.strip_prefix(real_home).map_or(real.clone(), |below| home.join(below))),
+        Err(_) => Some(real),
     }
 }
 

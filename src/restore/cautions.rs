@@ -2,7 +2,9 @@
 //! what it meets at its target.
 
 use std::cmp::Ordering;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -14,7 +16,7 @@ use crate::openclaw::{
     Environment, Installation, Installed, RATCHETS, SHARED_DATABASE, holds_configuration, host, last_used,
     schema_version,
 };
-use crate::path::sanitize;
+use crate::path::{ArchivePath, sanitize};
 
 use super::layout::{Contents, Layout};
 use super::locate::{is_same_place, resolve, shown};
@@ -120,6 +122,9 @@ impl Scene<'_> {
     fn foreign(&self, state_dir: &Path) -> Vec<String> {
         let user = self.layout.owner.map_or_else(|| geteuid().as_raw(), |owner| owner.user);
         let mut cautions = Vec::new();
+        let recorded = self.fact("home").map(|home| (home, self.home));
+        let recorded = recorded.or_else(|| Some((self.fact("state_dir")?, self.state_dir)));
+        let moves = recorded.is_some_and(|(old, new)| !is_same_place(Path::new(old), new));
         for root in self.layout.roots.iter().filter(|root| root.replaces) {
             let target = &root.target;
             let above = target.ancestors().skip(1).find(|above| holds_configuration(above));
@@ -131,6 +136,12 @@ impl Scene<'_> {
                     "`{}` is part of the installation in `{}`, and is replaced as well",
                     shown(target),
                     shown(other)
+                ));
+            } else if moves && !is_neighbour && self.was_at(&root.root, target) {
+                cautions.push(format!(
+                    "`{0}` is where the archive has it from, although this is for another home, and is replaced; \
+                     `--map {0}=ELSEWHERE` spares what is there",
+                    shown(target)
                 ));
             }
             let belongs = fs::symlink_metadata(target).ok().map(|facts| facts.uid());
@@ -171,6 +182,14 @@ impl Scene<'_> {
             }
         }
         cautions
+    }
+
+    /// Whether a root goes to where it comes from.
+    fn was_at(&self, name: &ArchivePath, target: &Path) -> bool {
+        let mut roots = self.contents.iter().flat_map(|content| &content.source.roots);
+        roots.any(|root| {
+            root.path == *name && is_same_place(Path::new(OsStr::from_bytes(&root.source)), target)
+        })
     }
 
     fn brings(&self, is_it: impl Fn(&Entry) -> bool) -> bool {

@@ -141,10 +141,12 @@ fn what_would_fail_every_night_fails_at_once() {
         ("exclude = [\"[\"]\n", "config.toml`: "),
         ("recipients-files = [\"/none/keys.txt\"]\n", "cannot open `/none/keys.txt`"),
         ("[keep]\nwithin = \"3 bananas\"\n", "config.toml`: `3 bananas` is no length of time"),
-        ("[keep]\nlast = 0\n", "a policy that keeps nothing removes nothing"),
+        ("[keep]\nlast = 0\n", "config.toml`: `[keep]` keeps nothing"),
+        ("passphrase-file = \"/none/passphrase\"\n", "cannot open `/none/passphrase`"),
+        ("passphrase-command = \"exit 7\"\n", "exit status: 7"),
     ] {
         let test = configured(more).args(["schedule", "--print", "cron"]).stdout("").stderr_has(said);
-        test.ends_with(if said.starts_with("cannot") { 1 } else { 2 });
+        test.ends_with(if said.starts_with("cannot") || said.starts_with("exit") { 1 } else { 2 });
     }
     let text = "destination = \"~/my drive 100%\"\nrecipients = [\"age1bogus\"]\n";
     configured("")

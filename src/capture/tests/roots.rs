@@ -121,6 +121,26 @@ fn what_lies_outside_the_state_directory_has_its_own_roots() {
 }
 
 #[test]
+fn a_configuration_in_a_workspace_is_of_the_state_wherever_that_lies() {
+    let mut test = Test::new();
+    let settings = "{agents:{$include:'./workspace/dot/part.json5'}}";
+    test.write(".openclaw/workspace/dot/oc.json5", settings);
+    test.write(".openclaw/workspace/dot/part.json5", "{list:[{id:'main'}]}");
+    test.write(".openclaw/workspace/SOUL.md", "soul");
+    symlink("workspace/dot/oc.json5", test.state("openclaw.json")).unwrap();
+    let captured = test.capture();
+    assert_eq!(captured.roots(Role::State), ["config", "include/0", "state"]);
+    assert_eq!(captured.content("config/oc.json5"), settings.as_bytes());
+    assert!(captured.has("include/0/part.json5") && captured.has("workspace/main/SOUL.md"));
+    assert!(!captured.has("workspace/main/dot/oc.json5"));
+    assert_eq!(captured.skipped("workspace/main/dot/oc.json5"), Some(SkipReason::Root));
+    no_file_twice(&captured);
+    // And is there without workspaces.
+    test.options.roles = vec![Role::State];
+    assert!(test.capture().has("config/oc.json5"));
+}
+
+#[test]
 fn a_configuration_elsewhere_brings_the_variables_beside_it() {
     let test = Test::new();
     test.write("cfg/oc.json", "{}");

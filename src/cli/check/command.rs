@@ -1,12 +1,13 @@
 //! How `openclaw` and `ocbak` are called for one installation, as a shell takes it.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::process::geteuid;
 
-use ocbak::Installation;
+use ocbak::{Installation, is_hazard};
 
 /// The beginnings of commands.
 #[derive(Debug)]
@@ -85,19 +86,27 @@ pub(super) fn other_owner(home: &Path) -> Option<u32> {
     (owner != 0).then_some(owner)
 }
 
-/// A path as a word of a shell.
+/// A path as a word of a shell; of what a terminal obeys, as the shells of our days write it: `$'\x1b'`.
 pub(super) fn quote(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.into_owned();
+    let bytes = path.as_os_str().as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(byte);
+    match str::from_utf8(bytes) {
+        Ok(text) if !bytes.is_empty() && bytes.iter().all(plain) => text.to_owned(),
+        Ok(text) if !text.contains(is_hazard) => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => {
+            let safe = |byte: &u8| byte.is_ascii_graphic() && !b"'\\".contains(byte) || *byte == b' ';
+            let word =
+                |byte: &u8| if safe(byte) { char::from(*byte).to_string() } else { format!("\\x{byte:02x}") };
+            format!("$'{}'", bytes.iter().map(word).collect::<String>())
+        }
     }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
     use ocbak::{Environment, Installation, Search};
@@ -150,6 +159,14 @@ mod tests {
             [("/a/b-c_1", "/a/b-c_1"), ("/a b", "'/a b'"), ("/it's", "'/it'\\''s'"), ("", "''")]
         {
             assert_eq!(quote(Path::new(path)), word);
+        }
+        let odd: [(&[u8], &str); 2] =
+            [("/it's\\\u{202e}\n".as_bytes(), r"$'/it\x27s\x5c\xe2\x80\xae\x0a'"), (b"/a\xff", r"$'/a\xff'")];
+        for (path, word) in odd {
+            assert_eq!(quote(Path::new(OsStr::from_bytes(path))), word);
+            let line = format!("printf %s {word}");
+            let output = std::process::Command::new("bash").args(["-c", &line]).output().unwrap();
+            assert_eq!(output.stdout, path);
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::cli::failure::{Failure, Unusable, Why, usage};
 use crate::cli::ui::Ui;
 use crate::cli::{create, prune};
 
-/// Fails by what the config file says as a night would, while somebody is there to read it.
-pub(crate) fn rehearse(loaded: &Loaded, ui: &Ui) -> Result<(), Failure> {
+/// Fails by what the config file says as a night would, while somebody is there to read it; `wholly` takes the
+/// passphrase from where it is kept as well.
+pub(crate) fn rehearse(loaded: &Loaded, wholly: bool, ui: &Ui) -> Result<(), Failure> {
     let path = &loaded.path;
     let prunes = (!loaded.config.keep.is_empty()).then_some("prune");
     for command in iter::once("create").chain(prunes) {
@@ -24,6 +25,9 @@ pub(crate) fn rehearse(loaded: &Loaded, ui: &Ui) -> Result<(), Failure> {
             Failure::Config(Unusable { path: path.clone(), why })
         })?;
         let looked = match &grammar.command {
+            Command::Create(args) if wholly => {
+                create::look_over(args, ui).and_then(|()| create::try_passphrase(args, ui))
+            }
             Command::Create(args) => create::look_over(args, ui),
             Command::Prune(args) => prune::look_over(args),
             _ => Ok(()),
@@ -31,6 +35,11 @@ pub(crate) fn rehearse(loaded: &Loaded, ui: &Ui) -> Result<(), Failure> {
         looked.map_err(|failure| match failure {
             Failure::Argument(error) => Failure::Argument(error.within(path)),
             Failure::BadGlob(error) => Failure::BadGlob(error.within(path)),
+            Failure::KeepsNothing => {
+                let what =
+                    "`[keep]` keeps nothing, and a policy that keeps nothing removes nothing".to_owned();
+                Failure::Config(Unusable { path: path.clone(), why: Why::Unfit { what } })
+            }
             other => other,
         })?;
     }
@@ -39,7 +48,7 @@ pub(crate) fn rehearse(loaded: &Loaded, ui: &Ui) -> Result<(), Failure> {
 
 /// Names the config file where a value in it, and none of the command line, is what failed.
 pub(crate) fn blame(failure: Failure, file: Option<&Path>, ui: &Ui) -> Failure {
-    let of_a_value = matches!(failure, Failure::Argument(_) | Failure::BadGlob(_));
+    let of_a_value = matches!(failure, Failure::Argument(_) | Failure::BadGlob(_) | Failure::KeepsNothing);
     let loaded = file.filter(|_| of_a_value).and_then(|file| Loaded::read(Some(file)).ok());
-    loaded.and_then(|loaded| rehearse(&loaded, ui).err()).unwrap_or(failure)
+    loaded.and_then(|loaded| rehearse(&loaded, false, ui).err()).unwrap_or(failure)
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(ui: &Ui) -> Result<Exit, Failure> {
     }
     // What `create` refuses is not shown as if it held.
     if loaded.exists {
-        rehearse(&loaded, ui)?;
+        rehearse(&loaded, false, ui)?;
     }
     let mut settings = Map::new();
     flatten("", serde_json::to_value(&loaded.config).unwrap_or_default(), &mut settings);

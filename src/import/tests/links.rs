@@ -146,7 +146,7 @@ fn a_home_behind_a_link_is_known_as_openclaw_was_told_of_it() {
         triples(&[
             ("workspace/main", "/home/alice/.openclaw/workspace", "main"),
             // The only one of which it is not known whose it is.
-            ("workspace/ops", "/mnt/ws", "ops"),
+            ("workspace/ops", "/home/alice/linked", "ops"),
             ("workspace/research", "/home/alice/ws", "research"),
         ])
     );
@@ -221,6 +221,169 @@ fn the_configuration_is_told_from_what_it_includes() {
             assert!(state.contains(&pairs(&[one])[0]), "{one:?} is not in {state:?}");
         }
     }
+}
+
+#[test]
+fn secrets_in_a_workspace_get_roots_of_their_own() {
+    // The workspace is the home.
+    let paths = json!({
+        "stateDir": STATE,
+        "configPath": format!("{STATE}/openclaw.json"),
+        "oauthDir": format!("{STATE}/credentials"),
+        "workspaceDirs": ["/home/alice"],
+    });
+    let native = Native::of(paths, &[("workspace", "/home/alice")])
+        .covered("state", STATE)
+        .file(&format!("{STATE}/openclaw.json"), b"{}")
+        .file(&format!("{STATE}/credentials/x.json"), b"secret")
+        .file("/home/alice/notes.md", b"notes");
+    let archive = import(&native.read(&Silent).unwrap());
+    let names = |role| contents(&archive, role).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let expected = ["state", "state/credentials", "state/credentials/x.json", "state/openclaw.json"];
+    assert_eq!(names(Role::State), expected);
+    assert_eq!(names(Role::Workspace), ["workspace/main", "workspace/main/notes.md"]);
+
+    // Each of them in a workspace, outside of the state directory and in it.
+    for (ws, kind) in [("/home/alice/ws".to_owned(), "workspace"), (format!("{STATE}/workspace"), "")] {
+        let paths = json!({
+            "stateDir": STATE,
+            "configPath": format!("{ws}/dot/oc.json"),
+            "oauthDir": format!("{ws}/private/creds"),
+            "workspaceDirs": [ws],
+        });
+        let outside: &[(&str, &str)] = &[("state", STATE), (kind, &ws)];
+        let mut native = Native::of(paths, if kind.is_empty() { &outside[..1] } else { outside });
+        native.manifest["paths"]["agentRoots"] =
+            json!([{ "agentId": "main", "sourcePath": format!("{ws}/private/agent") }]);
+        let archive = import(
+            &native
+                .covered("config", &format!("{ws}/dot/part.json"))
+                .directory(STATE)
+                .file(&format!("{ws}/dot/oc.json"), b"config")
+                .file(&format!("{ws}/dot/part.json"), b"part")
+                .file(&format!("{ws}/private/creds/a.json"), b"secret")
+                .file(&format!("{ws}/private/agent/auth-profiles.json"), b"secret")
+                .file(&format!("{ws}/SOUL.md"), b"soul")
+                .read(&Silent)
+                .unwrap(),
+        );
+        let dot = format!("{ws}/dot");
+        let (creds, agent) = (format!("{ws}/private/creds"), format!("{ws}/private/agent"));
+        assert_eq!(
+            roots(&archive, Role::State),
+            triples(&[
+                ("agent/main", &agent, "main"),
+                ("config", &dot, ""),
+                ("credentials", &creds, ""),
+                ("include/0", &dot, ""),
+                ("state", STATE, ""),
+            ])
+        );
+        let workspace = contents(&archive, Role::Workspace);
+        assert!(workspace.contains(&pairs(&[("workspace/main/SOUL.md", "soul")])[0]));
+        let secret =
+            |(_, content): &(String, String)| ["secret", "config", "part"].contains(&content.as_str());
+        assert!(!workspace.iter().any(secret), "{workspace:?}");
+        let facts = archive.index(Role::State).unwrap().source.facts;
+        assert_eq!(facts["home"], "/home/alice");
+    }
+}
+
+#[test]
+fn a_home_is_known_by_what_openclaw_shortens() {
+    for (state, config) in
+        [("/home/alice/st", "/home/alice/st/openclaw.json"), ("/home/alice/ws/.oc", "/etc/oc.json")]
+    {
+        let paths = json!({
+            "stateDir": state,
+            "configPath": config,
+            "oauthDir": "/home/alice/ws/credentials",
+            "workspaceDirs": ["/home/alice/ws"],
+        });
+        let mut native = Native::of(paths, &[("workspace", "/home/alice/ws")])
+            .covered("credentials", "/home/alice/ws/credentials");
+        native.manifest["skipped"][0]["coveredBy"] = "~/ws".into();
+        if state == "/home/alice/st" {
+            native = native.asset("state", state).directory(state);
+        }
+        let archive = import(&native.file("/home/alice/ws/.oc/x", b"x").read(&Silent).unwrap());
+        let facts = archive.index(Role::State).unwrap().source.facts;
+        assert_eq!((facts["home"].as_str(), facts["state_dir"].as_str()), ("/home/alice", state));
+    }
+}
+
+#[test]
+fn names_of_agents_are_for_their_own_workspaces() {
+    // Main and research share one; of the second it is not known whose it is, whatever it is called.
+    let paths = json!({
+        "stateDir": STATE,
+        "configPath": format!("{STATE}/openclaw.json"),
+        "oauthDir": format!("{STATE}/credentials"),
+        "workspaceDirs": ["/w/ops", "/w/main"],
+    });
+    let native = Native::of(paths, &[("state", STATE), ("workspace", "/w/ops"), ("workspace", "/w/main")])
+        .directory(STATE)
+        .file("/w/ops/SOUL.md", b"1")
+        .file("/w/main/SOUL.md", b"2");
+    let archive = import(&native.read(&Silent).unwrap());
+    assert_eq!(
+        roots(&archive, Role::Workspace),
+        triples(&[("workspace/main", "/w/ops", "main"), ("workspace/main-2", "/w/main", "")])
+    );
+    // Two behind links that are not in it.
+    let paths = json!({
+        "stateDir": STATE,
+        "configPath": format!("{STATE}/openclaw.json"),
+        "oauthDir": format!("{STATE}/credentials"),
+        "workspaceDirs": [format!("{STATE}/workspace"), "/home/alice/lb", "/home/alice/lc"],
+    });
+    let native =
+        Native::of(paths, &[("state", STATE), ("workspace", "/real/research"), ("workspace", "/real/ops")])
+            .directory(STATE)
+            .file("/real/ops/SOUL.md", b"1")
+            .file("/real/research/SOUL.md", b"2");
+    let archive = import(&native.read(&Silent).unwrap());
+    assert_eq!(
+        roots(&archive, Role::Workspace),
+        triples(&[("workspace/ops-2", "/real/ops", ""), ("workspace/research-2", "/real/research", "")])
+    );
+}
+
+#[test]
+fn what_lies_below_a_linked_directory_is_known_as_it_is_configured() {
+    let paths = json!({
+        "stateDir": STATE,
+        "configPath": format!("{STATE}/openclaw.json"),
+        "oauthDir": format!("{STATE}/credentials"),
+        "workspaceDirs": [format!("{STATE}/workspace"), "/home/alice/projects/ws"],
+    });
+    let mut native = Native::of(
+        paths,
+        &[("state", STATE), ("workspace", "/disk/p/ws"), ("agent", "/disk/p/agents/research")],
+    );
+    native.manifest["paths"]["agentRoots"] = json!([
+        { "agentId": "main", "sourcePath": format!("{STATE}/agents/main/agent") },
+        { "agentId": "research", "sourcePath": "/disk/p/agents/research" },
+    ]);
+    let native =
+        native.directory(STATE).file("/disk/p/ws/SOUL.md", b"1").file("/disk/p/agents/research/x", b"2");
+    let archive = import(&native.read(&Silent).unwrap());
+    let expected = triples(&[("workspace/research", "/home/alice/projects/ws", "research")]);
+    assert_eq!(roots(&archive, Role::Workspace), expected);
+    let expected = triples(&[
+        ("agent/research", "/home/alice/projects/agents/research", "research"),
+        ("state", STATE, ""),
+    ]);
+    assert_eq!(roots(&archive, Role::State), expected);
+}
+
+#[test]
+fn a_configuration_alone_is_known_whatever_its_name() {
+    let paths = json!({ "stateDir": STATE, "configPath": format!("{STATE}/openclaw.json"), "oauthDir": format!("{STATE}/credentials") });
+    let mut native = Native::of(paths, &[("config", "/home/alice/dot/oc.json")]);
+    native.manifest["options"]["onlyConfig"] = true.into();
+    let archive = import(&native.file("/home/alice/dot/oc.json", b"{}").read(&Silent).unwrap());
+    assert_eq!(roots(&archive, Role::State), triples(&[("config", "/home/alice/dot", "")]));
 }
 
 #[test]

@@ -102,6 +102,25 @@ fn a_linked_workspace_is_known_by_its_own_place() {
 }
 
 #[test]
+fn a_link_that_nothing_else_holds_is_where_the_workspace_is_looked_for() {
+    let test = Test::new(&["data/a", "data/b", "data/c", "ws"]).config(
+        "{agents:{entries:{main:{workspace:'~/ws'},a:{workspace:'~/projects'},b:{workspace:'~/ws/b'},\
+         c:{workspace:'~/.openclaw/linked/c'}}}}",
+    );
+    symlink("data/a", test.at("projects")).unwrap();
+    // An entry of another workspace comes back as a link.
+    symlink("../data/b", test.at("ws/b")).unwrap();
+    symlink("../data", test.at(".openclaw/linked")).unwrap();
+    let expected = [
+        row("a", "projects", true),
+        row("b", "data/b", true),
+        row("c", ".openclaw/linked/c", true),
+        row("main", "ws", true),
+    ];
+    assert_eq!(test.workspaces(), expected);
+}
+
+#[test]
 fn workspaces_in_the_state_directory_need_no_entry() {
     let test = Test::new(&[
         ".openclaw/workspace",
@@ -166,6 +185,20 @@ fn agent_directories_outside_the_state_directory_are_found() {
     assert_eq!(found.agent_dirs[0].agent, "a");
     assert_eq!(found.agent_dirs[0].path, test.at("agents/a"));
     assert!(found.warnings.is_empty());
+}
+
+#[test]
+fn agent_directories_behind_a_link_or_in_a_workspace_are_found() {
+    let test = Test::new(&["big/a/agent", ".openclaw/workspace/private", ".openclaw/other"]).config(
+        "{agents:{entries:{main:{agentDir:'~/.openclaw/workspace/private'},a:{},b:{agentDir:'~/.openclaw/other'}}}}",
+    );
+    symlink("../big", test.at(".openclaw/agents")).unwrap();
+    let found: Vec<_> = test.locate().agent_dirs.into_iter().map(|one| (one.agent, one.path)).collect();
+    let expected = [
+        ("a".to_owned(), test.at("big/a/agent")),
+        ("main".to_owned(), test.at(".openclaw/workspace/private")),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

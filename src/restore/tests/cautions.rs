@@ -200,6 +200,25 @@ fn what_is_part_of_another_homes_installation_is_not_replaced_unsaid() {
 }
 
 #[test]
+fn what_another_home_shares_with_the_old_one_is_not_replaced_unsaid() {
+    let (_scratch, home) = scratch();
+    let shared = home.join("shared");
+    fs::create_dir(&shared).unwrap();
+    for (fact, old, told) in
+        [("home", "/home/al", true), ("state_dir", "/srv/state", true), ("home", "", false)]
+    {
+        let old = if old.is_empty() { home.clone() } else { old.into() };
+        let payload = Payload::new(&[("workspace/main", &shared)])
+            .fact(fact, &old)
+            .directory("workspace/main", 0o755)
+            .file("workspace/main/MEMORY.md", b"x");
+        let found = cautions(payload, &home);
+        let expected = format!("`{}` is where the archive has it from", shared.display());
+        assert_eq!(found.iter().any(|caution| caution.starts_with(&expected)), told, "{found:?}");
+    }
+}
+
+#[test]
 fn what_belongs_to_somebody_else_is_not_replaced_unsaid() {
     let (_scratch, home) = scratch();
     let live = home.join(".openclaw");
