@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) agents: Vec<Agent>,
     /// Position in `agents` of the default agent.
     pub(crate) default_agent: usize,
+    /// OpenClaw: none of several agents is the default one for its data.
+    pub(crate) explicit: bool,
     /// `cron.store`, which old releases had.
     pub(crate) cron_store: Option<String>,
     /// Accounts of WhatsApp that are in use, with the directory of the login where one is named.
@@ -68,6 +70,7 @@ impl Config {
         };
         config.agents = agents(&root["agents"]);
         config.default_agent = default_agent(&root["agents"], &config.agents);
+        config.explicit = root["agents"]["ownership"] == "explicit" && config.agents.len() > 1;
         let used = config.agents.iter().flat_map(|agent| [&agent.workspace, &agent.directory]);
         for path in used.chain([&config.default_workspace]).flatten() {
             // A key that is not set is no business of a backup; a place is.

@@ -138,18 +138,25 @@ impl Resolver<'_> {
     fn workspace(&self, agent: &Agent, default: bool) -> Choice {
         let named = agent.workspace.as_deref();
         let shared = self.config.default_workspace.as_deref();
-        if let Some(text) = named.or(shared.filter(|_| default)) {
+        if let Some(text) = named {
             return self.configured(text);
         }
-        if default {
-            return self.default_workspace();
+        let other = self.other(agent);
+        // Where ownership is explicit, none of several agents has the default workspace, but one that had it may keep it.
+        if !default || (self.config.explicit && other.path.is_dir()) {
+            return other;
         }
+        shared.map_or_else(|| self.default_workspace(), |text| self.configured(text))
+    }
+
+    /// The workspace of an agent that is not the default one, and has no entry for it.
+    fn other(&self, agent: &Agent) -> Choice {
         let beside = Choice {
             path: self.place.state_dir.join(format!("workspace-{}", agent.id)),
             rule: "default of the agent",
             former: None,
         };
-        let Some(shared) = shared else {
+        let Some(shared) = self.config.default_workspace.as_deref() else {
             let early = self.place.home.join(format!("clawd-{}", agent.id));
             return self.or_early(beside, early);
         };

@@ -86,6 +86,23 @@ fn others_lie_beside_the_default_workspace_otherwise() {
 }
 
 #[test]
+fn where_ownership_is_explicit_nobody_has_the_default_workspace_unless_kept() {
+    let config = "{agents:{ownership:'explicit',entries:{main:{},b:{}}}}";
+    let beside = |name: &str| format!(".openclaw/{name}");
+    let test =
+        Test::new(&[&beside("workspace-main"), &beside("workspace-b"), &beside("workspace")]).config(config);
+    let expected = [
+        row("b", ".openclaw/workspace-b", true),
+        row("main", ".openclaw/workspace-main", true),
+        row("", ".openclaw/workspace", true),
+    ];
+    assert_eq!(test.workspaces(), expected);
+    let test = Test::new(&[&beside("workspace"), &beside("workspace-b")]).config(config);
+    let expected = [row("b", ".openclaw/workspace-b", true), row("main", ".openclaw/workspace", true)];
+    assert_eq!(test.workspaces(), expected);
+}
+
+#[test]
 fn a_shared_workspace_is_one() {
     let test = Test::new(&["ws"]).config(
         "{agents:{entries:{a:{workspace:'~/ws'},b:{workspace:'HOME/link'},c:{workspace:'HOME/./ws/'}}}}",
