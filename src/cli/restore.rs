@@ -1,5 +1,6 @@
 //! `ocbak restore`: an installation back from an archive.
 
+use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use ocbak::{
     Environment, Installation, Location, Owner, PastRestore, Patterns, Plan, PlannedRoot, Restored, Role,
-    Selection, SlotKind, Target, Usage, restore,
+    Search, Selection, SlotKind, Target, Usage, restore,
 };
 
 use super::adapt::{self, Adapting};
@@ -109,6 +110,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     if let (Target::Original { .. }, Some(place)) = (&target, plan.credentials()) {
         look_for_credentials(&place, args, ui)?;
     }
+    let search = match plan.configuration() {
+        Some(place) if args.to.is_none() => look_for_configuration(place, args, ui)?,
+        _ => args.place.search(),
+    };
     let mut document = json!({
         "file": json::path(file),
         "dry_run": args.dry_run,
@@ -151,8 +156,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
             say_end(&plan, &restored, ui)?;
         }
         if args.to.is_none() {
-            let (found, check) =
-                after_restore(&args.place.search(), doctor.as_ref(), args.adapting.owner.is_some(), ui)?;
+            let (found, check) = after_restore(&search, doctor.as_ref(), args.adapting.owner.is_some(), ui)?;
             document["check"] = check;
             exit = if found == Exit::Done { exit } else { found };
         }
@@ -210,6 +214,23 @@ fn settle(target: &Target, dry_run: bool, ui: &Ui) -> Result<(), Failure> {
         ui.warn(format_args!("a restore of {when} was interrupted, and is taken back"));
     }
     Ok(())
+}
+
+/// Says where OpenClaw would not find the configuration that goes to `place`, and has it found there.
+fn look_for_configuration(place: PathBuf, args: &Args, ui: &Ui) -> Result<Search, Failure> {
+    let environment = Environment::current();
+    let search = args.place.search();
+    let location = Location::find(&search, &environment).map_err(Failure::Locating)?;
+    let named = env::var_os("OPENCLAW_CONFIG_PATH").map(PathBuf::from);
+    if search.home.is_none() && named.as_ref() == Some(&place) {
+        return Ok(search);
+    }
+    ui.warn(format_args!(
+        "the configuration goes to `{}`, but OpenClaw looks for it in `{}`: `OPENCLAW_CONFIG_PATH` decides",
+        place.display(),
+        location.state_dir.display()
+    ));
+    Ok(Search { config: Some(place), ..search })
 }
 
 /// Says where OpenClaw would not find the credentials that go to `place`.

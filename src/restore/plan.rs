@@ -1,7 +1,8 @@
 //! What a restore will do, decided before anything is touched.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use crate::archive::Archive;
 use crate::error::{Error, Result};
@@ -120,6 +121,22 @@ impl Plan {
     #[must_use]
     pub fn rewrites(&self) -> &[PathBuf] {
         &self.rewrites
+    }
+
+    /// Where the configuration goes that no link or file of the state directory brings OpenClaw to.
+    #[must_use]
+    pub fn configuration(&self) -> Option<PathBuf> {
+        let fact = self.indexes.iter().find_map(|index| index.source.facts.get("config"))?;
+        let name = Path::new(fact).file_name()?;
+        let comes = |path: &[u8]| {
+            self.indexes.iter().zip(&self.layout.picks).any(|(index, picks)| {
+                let number = index.entries.iter().position(|entry| entry.path.as_bytes() == path);
+                number.is_some_and(|number| picks.contains(number))
+            })
+        };
+        let root = self.layout.roots.iter().find(|root| root.root.as_bytes() == b"config")?;
+        let elsewhere = comes(&[b"config/", name.as_bytes()].concat()) && !comes(b"state/openclaw.json");
+        elsewhere.then(|| root.target.join(name))
     }
 
     /// Where credentials go that OpenClaw is to find, if any are restored.

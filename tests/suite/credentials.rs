@@ -1,4 +1,5 @@
-//! Credentials outside the state directory (`OPENCLAW_OAUTH_DIR`): captured, restored, looked for.
+//! Credentials and configuration outside the state directory (`OPENCLAW_OAUTH_DIR`, `OPENCLAW_CONFIG_PATH`): captured,
+//! restored, looked for.
 
 use std::fs;
 use std::path::Path;
@@ -62,6 +63,34 @@ fn under_another_home_they_go_along_and_a_variable_that_is_not_set_is_missed() {
         home.display()
     );
     assert!(ran.stderr.contains(&expected), "{ran}");
+}
+
+#[test]
+fn a_configuration_elsewhere_goes_along_and_is_looked_over_there() {
+    let scene = Scene::plain();
+    let config = scene.home().join("etc/oc.json");
+    fs::create_dir(scene.home().join("etc")).unwrap();
+    fs::rename(scene.state().join("openclaw.json"), &config).unwrap();
+    fs::rename(scene.state().join("include"), scene.home().join("etc/include")).unwrap();
+    let create = scene.creation(&scene.archive());
+    create.env("HOME", scene.home()).env("OPENCLAW_CONFIG_PATH", &config).success();
+    let home = scene.path("other");
+    fs::create_dir(&home).unwrap();
+    let moved = home.join("etc/oc.json");
+    let ran = restoring(&scene, &home).success();
+    let expected = format!(
+        "warning: the configuration goes to `{}`, but OpenClaw looks for it in `{}/.openclaw`: \
+         `OPENCLAW_CONFIG_PATH` decides\n",
+        moved.display(),
+        home.display()
+    );
+    assert!(ran.stderr.contains(&expected), "{ran}");
+    assert!(
+        ran.text().contains(&format!("OPENCLAW_CONFIG_PATH={} openclaw doctor", moved.display())),
+        "{ran}"
+    );
+    let ran = restoring(&scene, &home).env("OPENCLAW_CONFIG_PATH", &moved).success();
+    assert!(!ran.stderr.contains("the configuration goes to"), "{ran}");
 }
 
 #[test]
