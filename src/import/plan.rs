@@ -280,7 +280,9 @@ impl Planner<'_> {
         }
         for left in self.manifest.skipped.iter().filter(|left| !left.is_covered()) {
             self.observer.check()?;
-            if let Some((_, path)) = self.name_of(left).filter(|(root, _)| root.role == role) {
+            let within = self.root_of(left).filter(|(root, _)| root.role == role);
+            let name = within.and_then(|(root, place)| Some((root, root.name(&place).ok()?)));
+            if let Some((_, path)) = name.filter(|(root, path)| *path != root.path) {
                 let reason = sanitize(left.reason.as_bytes());
                 let detail = clip(format!("`openclaw backup` left it out: {reason}"));
                 skipped.push(Skipped { path, why: SkipReason::Policy, detail });
@@ -289,15 +291,10 @@ impl Planner<'_> {
         Ok(skipped)
     }
 
-    /// The name that something left out would have; `None` where it is in no root, or is one.
-    fn name_of(&self, left: &NativeSkipped) -> Option<(&NativeRoot, ArchivePath)> {
-        if !is_plain(&left.source_path) {
-            return None;
-        }
-        let place = self.names.resolve(&left.source_path);
-        let root = self.roots.enclosing(&place)?;
-        let path = root.name(&place).ok().filter(|path| *path != root.path)?;
-        Some((root, path))
+    /// The root that something left out lies in, or is, and its place.
+    fn root_of(&self, left: &NativeSkipped) -> Option<(&NativeRoot, PathBuf)> {
+        let place = Some(self.names.resolve(&left.source_path)).filter(|_| is_plain(&left.source_path))?;
+        Some((self.roots.enclosing(&place)?, place))
     }
 
     /// Says what is missing of which no root can tell.
@@ -316,7 +313,7 @@ impl Planner<'_> {
             format!("workspace `{path}` is behind a link that the backup does not hold: make it again after a restore")
         }));
         let left = self.manifest.skipped.iter().filter(|left| !left.is_covered());
-        self.warn(left.filter(|left| self.name_of(left).is_none()).map(|left| {
+        self.warn(left.filter(|left| self.root_of(left).is_none()).map(|left| {
             let path = shown(&left.source_path);
             let (kind, reason) = (sanitize(left.kind.as_bytes()), sanitize(left.reason.as_bytes()));
             clip(format!("not in the backup: `{path}` ({kind}): {reason}"))

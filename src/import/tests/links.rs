@@ -404,7 +404,10 @@ fn what_a_manifest_says_of_what_it_lacks_never_stops_an_import() {
     let long = format!("{STATE}/{}", "d/".repeat(3000));
     let reason = "because ".repeat(1000);
     let mut native = Native::usual();
+    let unused = format!("{STATE}/workspace-unused");
+    native.manifest["paths"]["workspaceDirs"].as_array_mut().unwrap().push(unused.as_str().into());
     native.manifest["skipped"] = json!([
+        { "kind": "workspace", "sourcePath": unused, "reason": "missing" },
         { "kind": "x", "sourcePath": format!("{STATE}/a"), "reason": reason },
         { "kind": "x", "sourcePath": format!("{STATE}/../other"), "reason": "up" },
         { "kind": "x", "sourcePath": format!("{STATE}//b/"), "reason": "twice" },
@@ -422,4 +425,6 @@ fn what_a_manifest_says_of_what_it_lacks_never_stops_an_import() {
     let warned = warned.0.into_inner().unwrap();
     assert!(warned.iter().any(|message| message.contains("`relative` (x): no place")), "{warned:?}");
     assert!(warned.iter().all(|message| message.len() <= 4096));
+    // An agent that never worked has none yet.
+    assert!(!warned.iter().any(|message| message.contains("workspace-unused")), "{warned:?}");
 }
