@@ -1,7 +1,9 @@
 //! Backups as OpenClaw writes them.
 
+mod homes;
 mod hostile;
 mod links;
+mod owners;
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, Write};
