@@ -26,7 +26,7 @@ pub use builder::ArchiveBuilder;
 pub use leftover::remove_unfinished;
 pub use lossy::Lossy;
 pub use open::{Archive, EntryReader};
-pub(crate) use parts::files_of;
+pub(crate) use parts::{files_of, open_at_once};
 pub use passwd::SlotChange;
 pub use repair::{Parity, Prospect, Repaired};
 pub(crate) use salvage::{Listing, Salvager};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -266,12 +266,17 @@ fn usual_length(parts: &[Option<Part>]) -> u64 {
         .unwrap_or(0)
 }
 
-fn open(path: &Path, options: &OpenOptions) -> Result<Part> {
+/// Opens a file; a pipe under this name keeps nobody waiting.
+pub(crate) fn open_at_once(path: &Path, options: &OpenOptions) -> Result<(File, FileType)> {
     let failed = |error| Error::io("open", path, error);
-    // A pipe under this name shall not keep anybody waiting.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = options.clone().custom_flags(flags).open(path).map_err(failed)?;
     let kind = file.metadata().map_err(failed)?.file_type();
+    Ok((file, kind))
+}
+
+fn open(path: &Path, options: &OpenOptions) -> Result<Part> {
+    let (file, kind) = open_at_once(path, options)?;
     if kind.is_dir() {
         return Err(Error::invalid("is a directory, not an archive").within(path));
     }

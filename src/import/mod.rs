@@ -15,12 +15,9 @@ mod tests;
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
-use crate::archive::{ArchiveBuilder, ArchiveWriter};
+use crate::archive::{ArchiveBuilder, ArchiveWriter, open_at_once};
 use crate::error::{Error, Result};
 use crate::format::entry::Role;
 use crate::import::plan::Payload;
@@ -48,11 +45,9 @@ impl NativeBackup {
     /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) for one of too many names;
     /// [`Interrupted`](crate::ErrorKind::Interrupted); [`Io`](crate::ErrorKind::Io).
     pub fn open(path: &Path, observer: &dyn Observer) -> Result<Self> {
-        let failed = |error| Error::io("open", path, error);
-        // It is read several times, which a pipe cannot be; one under this name shall not keep anybody waiting.
-        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-        let file = File::options().read(true).custom_flags(flags).open(path).map_err(failed)?;
-        if !file.metadata().map_err(failed)?.is_file() {
+        let (file, kind) = open_at_once(path, File::options().read(true))?;
+        // It is read several times, which a pipe cannot be.
+        if !kind.is_file() {
             return Err(Error::invalid("is no file").within(path));
         }
         Self::read(file, observer).map_err(|error| error.within(path))

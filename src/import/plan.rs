@@ -68,11 +68,13 @@ pub(super) fn plan(
         prefix: manifest.prefix(),
         names: Names::new(manifest, HashMap::new()),
         roots: Roots::default(),
+        facts: BTreeMap::new(),
         observer,
     };
     planner.names = Names::new(manifest, planner.links(&records)?);
     let files = planner.configuration(&records)?;
     planner.roots = Roots::new(manifest, &mut planner.names, &files)?;
+    planner.facts = planner.facts();
     let mut items = planner.items(records)?;
     let mut payloads = Vec::new();
     for role in Role::ALL {
@@ -91,6 +93,7 @@ struct Planner<'a> {
     prefix: String,
     names: Names<'a>,
     roots: Roots,
+    facts: BTreeMap<String, String>,
     observer: &'a dyn Observer,
 }
 
@@ -210,7 +213,7 @@ impl Planner<'_> {
             source: root.source.as_os_str().as_bytes().to_vec(),
             agents: root.agents.clone(),
         });
-        let source = Source { roots: roots.collect(), facts: self.facts() };
+        let source = Source { roots: roots.collect(), facts: self.facts.clone() };
         let mut items: Vec<Planned> = items.into_values().collect();
         join_links(&mut items);
         let noted = self.remarks(role, &items)?;
@@ -302,7 +305,7 @@ impl Planner<'_> {
         if self.manifest.left_out_workspaces() {
             self.observer.warn("the backup was made without workspaces");
         }
-        if !self.facts().contains_key("home") {
+        if !self.facts.contains_key("home") {
             self.observer.warn(
                 "the backup does not tell which home it is of: to restore it to another home, say by `--map` what goes where",
             );

@@ -131,13 +131,17 @@ impl Planned<'_, '_> {
     fn state(&mut self, files: &HashSet<PathBuf>) -> Result<()> {
         let manifest = self.manifest;
         let config = self.config(files);
+        let agents = manifest.paths.agent_roots.iter();
+        let agents: HashMap<&Path, &str> =
+            agents.map(|agent| (agent.source_path.as_path(), agent.agent_id.as_str())).collect();
         // Others of one directory share a root.
         let mut shared: HashMap<&Path, ArchivePath> = HashMap::new();
         for asset in &manifest.assets {
             let place = &asset.source_path;
             if asset.kind == "agent"
-                && let Some(agent) = self.agent(place)
+                && let Some(agent) = agents.get(place.as_path())
             {
+                let agent = agent_id(agent);
                 self.directory(Role::State, &format!("agent/{agent}"), place, vec![agent])?;
                 continue;
             }
@@ -204,11 +208,6 @@ impl Planned<'_, '_> {
             self.single(&name, place)?;
         }
         Ok(())
-    }
-
-    fn agent(&self, place: &Path) -> Option<String> {
-        let mut agents = self.manifest.paths.agent_roots.iter();
-        agents.find(|agent| agent.source_path == place).map(|agent| agent_id(&agent.agent_id))
     }
 
     /// Which of the files of the configuration is the one that includes the others.

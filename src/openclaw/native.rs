@@ -199,10 +199,9 @@ impl NativeManifest {
     fn home(&self, state_dir: &Path, known_as: &dyn Fn(&Path) -> PathBuf) -> Option<PathBuf> {
         let shortened = self.skipped.iter().find_map(|left| {
             let short = Path::new(left.covered_by.as_deref()?).strip_prefix("~").ok()?;
-            let covers = |asset: &&NativeAsset| {
-                left.source_path.starts_with(&asset.source_path) && asset.source_path.ends_with(short)
-            };
-            let source = &self.assets.iter().find(covers)?.source_path;
+            let mut above = left.source_path.ancestors().filter(|above| above.ends_with(short));
+            let source = above
+                .find(|above| self.outermost.binary_search_by(|one| one.as_path().cmp(above)).is_ok())?;
             source.ancestors().nth(short.components().count())
         });
         let name = state_dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
